@@ -1,0 +1,121 @@
+//! The rules of a tariff as one pure function: state of a thread + next message in order → new state + its effect.
+//!
+//! Live, replay, correction, what-if and explanation are uses of [`step`]; no other place knows what a window is.
+//! Invariant: equal states have equal futures, so a refold may stop where it meets the states of before.
+
+use model::{DurationMillis, Initiator, UnixMillis};
+use tariff::{Anchor, Tariff, Window};
+
+use crate::message::{Message, Side};
+
+/// What of a tariff decides where conversations begin and end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Whether a user's message moves the end.
+    pub window: Window,
+    /// How long a window is.
+    pub window_length: DurationMillis,
+    /// Which message a window starts with.
+    pub anchor: Anchor,
+}
+
+impl Rules {
+    /// Takes them from a tariff.
+    #[must_use]
+    pub fn of(tariff: &Tariff) -> Self {
+        Self { window: tariff.window, window_length: tariff.window_length, anchor: tariff.anchor }
+    }
+}
+
+/// A conversation that is open, or over without a later message having said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenWindow {
+    /// Its end; a message at exactly the end is outside.
+    pub ends_at: UnixMillis,
+    /// Whether it has been charged.
+    pub charged: bool,
+}
+
+/// What the messages so far mean for the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FoldState {
+    /// The last conversation.
+    pub open: Option<OpenWindow>,
+    /// The user's last word on being written to.
+    pub consent: Option<bool>,
+    /// Time of the user's last message or call, where the anchor needs it.
+    pub user_last_at: Option<UnixMillis>,
+}
+
+/// What a message does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Nothing that is booked or counted.
+    None,
+    /// It opens a conversation; the one before, if any, is over.
+    Opens { initiator: Initiator, ends_at: UnixMillis, charges: bool, without_consent: bool },
+    /// It is inside the open conversation.
+    Joins { ends_at: UnixMillis, charges: bool },
+}
+
+/// One step of the fold. Messages that do not count are not to be given to it.
+pub(crate) fn step(rules: &Rules, state: &mut FoldState, message: &Message) -> Effect {
+    let at = message.at();
+    let initiator = match message.side() {
+        Side::Consent => {
+            state.consent = Some(message.flags.is_granted());
+            return Effect::None;
+        }
+        Side::Call => {
+            remember_user(rules, state, at);
+            return Effect::None;
+        }
+        Side::User => Initiator::User,
+        Side::Business => Initiator::Business,
+    };
+    match &mut state.open {
+        Some(open) if at < open.ends_at => {
+            let charges = !open.charged && initiator == Initiator::Business;
+            open.charged |= charges;
+            if initiator == Initiator::User && rules.window == Window::Sliding {
+                open.ends_at = at + rules.window_length;
+            }
+            let ends_at = open.ends_at;
+            if initiator == Initiator::User {
+                remember_user(rules, state, at);
+            }
+            Effect::Joins { ends_at, charges }
+        }
+        Some(_) | None => open_with(rules, state, initiator, at),
+    }
+}
+
+/// A message outside every window.
+fn open_with(rules: &Rules, state: &mut FoldState, side: Initiator, at: UnixMillis) -> Effect {
+    let (initiator, charges) = match (rules.anchor, side) {
+        (Anchor::FirstMessage, side) => (side, side == Initiator::Business),
+        (Anchor::BusinessDelivery, Initiator::User) => {
+            remember_user(rules, state, at);
+            return Effect::None;
+        }
+        (Anchor::BusinessDelivery, Initiator::Business) => {
+            let answers_user = state.user_last_at.is_some_and(|user| at < user + rules.window_length);
+            (if answers_user { Initiator::User } else { Initiator::Business }, true)
+        }
+    };
+    if side == Initiator::User {
+        remember_user(rules, state, at);
+    }
+    let ends_at = at + rules.window_length;
+    state.open = Some(OpenWindow { ends_at, charged: charges });
+    let without_consent = initiator == Initiator::Business && state.consent != Some(true);
+    Effect::Opens { initiator, ends_at, charges, without_consent }
+}
+
+/// The state holds the user's last time only where a rule asks for it, so that refolds meet early elsewhere.
+fn remember_user(rules: &Rules, state: &mut FoldState, at: UnixMillis) {
+    match rules.anchor {
+        Anchor::FirstMessage => {}
+        Anchor::BusinessDelivery => state.user_last_at = Some(at),
+    }
+}

@@ -1,0 +1,25 @@
+//! The one fold: what each record does to its thread, and which entries that books.
+//!
+//! Knows nothing of clocks, files, Kafka, sled or logging, and iterates over no hash table.
+//! Invariant: the net result of a thread is a function of the set of its accepted events, whatever their order.
+
+mod booking;
+mod bucket;
+mod correction;
+mod evidence;
+mod fold;
+mod identity;
+mod labels;
+mod message;
+mod net;
+mod projector;
+mod snapshot;
+mod thread;
+mod timeline;
+mod varint;
+
+pub use fold::{FoldState, OpenWindow, Rules};
+pub use identity::{charge_id, conversation_id};
+pub use net::{EvidenceReport, NetCharge, NetConversation, ThreadHistory};
+pub use projector::{BUCKETS, FUTURE_TOLERANCE, HORIZON, ProjectError, Projected, Projector, bucket_of};
+pub use snapshot::SnapshotError;

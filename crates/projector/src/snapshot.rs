@@ -1,0 +1,402 @@
+//! The state of a partition as bytes: one piece for what all threads share, one for each bucket of threads.
+//!
+//! Knows nothing of where the bytes are kept. Invariant: a projector restored from them books what the first would.
+
+use std::fmt;
+
+use model::{
+    Category, Configured, ContentHash, DispositionCounts, Initiator, LeadingDigits, MessageKind, MessageRef,
+    Offset, PartitionId, Sequence, Symbol, UnixMillis, UserRef,
+};
+use smallvec::SmallVec;
+
+use crate::{
+    booking::{Booked, ThreadId, Withdrawn},
+    bucket::Bucket,
+    evidence::{Evidence, EvidenceLog},
+    fold::{FoldState, OpenWindow},
+    identity::{charge_id, conversation_id},
+    labels::{Label, LabelId},
+    message::{Flags, Message},
+    projector::{BUCKETS, Projector, Slot},
+    thread::Thread,
+    timeline::{Chunk, Timeline},
+    varint::{Damaged, Input, put, put_bytes, put_signed},
+};
+
+/// Raised when the bytes of another version must be told apart.
+const VERSION: u64 = 1;
+
+/// Stored state that is not what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotError {
+    /// Cut off, or with an impossible value.
+    Damaged,
+    /// Written by another version.
+    Version(u64),
+}
+
+impl fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged => f.write_str("the stored state is damaged"),
+            Self::Version(version) => {
+                write!(f, "the stored state has version {version}, this program reads version {VERSION}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for SnapshotError {}
+
+impl From<Damaged> for SnapshotError {
+    fn from(_: Damaged) -> Self {
+        Self::Damaged
+    }
+}
+
+impl Projector {
+    /// What all threads share.
+    #[must_use]
+    pub fn snapshot_shared(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put(&mut out, VERSION);
+        put(&mut out, u64::from(self.partition.0));
+        put(&mut out, self.next_offset.0);
+        put(&mut out, self.sequence.0);
+        put_signed(&mut out, self.partition_time.0);
+        put_signed(&mut out, self.newest_event_time.0);
+        out.push(u8::from(self.configured.is_some()));
+        if let Some(configured) = &self.configured {
+            out.extend_from_slice(&configured.content.0);
+            put_signed(&mut out, configured.effective_from.0);
+        }
+        put(&mut out, self.words.all().len() as u64);
+        self.words.all().iter().for_each(|word| put_bytes(&mut out, word.as_bytes()));
+        put(&mut out, self.labels.all().len() as u64);
+        for label in self.labels.all() {
+            for symbol in [label.account, label.tag, label.template] {
+                put(&mut out, u64::from(symbol.0));
+            }
+            out.extend_from_slice(&[label.category.code(), label.kind.code()]);
+        }
+        put(&mut out, self.resubmitted.len() as u64);
+        self.resubmitted.iter().for_each(|offset| put(&mut out, *offset));
+        let counts = &self.counts;
+        for count in counts.by_disposition.iter().chain(&counts.ignored).chain(&counts.malformed) {
+            put(&mut out, *count);
+        }
+        for slot in &self.buckets {
+            let first = match slot {
+                Slot::Loaded(bucket) => bucket.first_waiting_minute(),
+                Slot::Away(first) => *first,
+            };
+            put_signed(&mut out, first.unwrap_or(-1));
+        }
+        out
+    }
+
+    /// Makes a projector from [`Self::snapshot_shared`]; its buckets are away until loaded.
+    ///
+    /// # Errors
+    /// Bytes of another version, or damaged ones.
+    pub fn restore(bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let mut input = Input(bytes);
+        let version = input.number()?;
+        if version != VERSION {
+            return Err(SnapshotError::Version(version));
+        }
+        let mut projector = Self::new(PartitionId(input.small()?));
+        projector.next_offset = Offset(input.number()?);
+        projector.sequence = Sequence(input.number()?);
+        projector.partition_time = UnixMillis(input.signed()?);
+        projector.newest_event_time = UnixMillis(input.signed()?);
+        if input.array::<1>()? == [1] {
+            let content = ContentHash(input.array()?);
+            projector.configured = Some(Configured { content, effective_from: UnixMillis(input.signed()?) });
+        }
+        for number in 0..input.length()? {
+            let word = std::str::from_utf8(input.bytes()?).map_err(|_| SnapshotError::Damaged)?;
+            projector.words.define(Symbol(u32::try_from(number).map_err(|_| SnapshotError::Damaged)?), word);
+        }
+        for _ in 0..input.length()? {
+            let [account, tag, template] =
+                [Symbol(input.small()?), Symbol(input.small()?), Symbol(input.small()?)];
+            let [category, kind] = input.array()?;
+            let category = Category::from_code(category).ok_or(SnapshotError::Damaged)?;
+            let kind = MessageKind::from_code(kind).ok_or(SnapshotError::Damaged)?;
+            projector.labels.intern(Label { account, tag, template, category, kind });
+        }
+        for _ in 0..input.length()? {
+            projector.resubmitted.insert(input.number()?);
+        }
+        let mut counts = DispositionCounts::default();
+        for count in counts.by_disposition.iter_mut().chain(&mut counts.ignored).chain(&mut counts.malformed)
+        {
+            *count = input.number()?;
+        }
+        projector.counts = counts;
+        for slot in &mut projector.buckets {
+            let minute = input.signed()?;
+            *slot = Slot::Away((minute >= 0).then_some(minute));
+        }
+        Ok(projector)
+    }
+
+    /// The buckets that changed since they were last written.
+    #[must_use]
+    pub fn dirty(&self) -> Vec<u16> {
+        (0..BUCKETS)
+            .filter(|n| matches!(&self.buckets[usize::from(*n)], Slot::Loaded(b) if b.dirty))
+            .collect()
+    }
+
+    /// Writes a bucket to `out`, and gives to `ids` the first four bytes of the ids that were met since `since`: of
+    /// messages, conversations and charges.
+    pub fn snapshot_bucket(
+        &mut self,
+        number: u16,
+        since: (Offset, Sequence),
+        out: &mut Vec<u8>,
+        ids: &mut Vec<(u32, u16)>,
+    ) {
+        out.clear();
+        let Slot::Loaded(bucket) = &mut self.buckets[usize::from(number)] else { return };
+        bucket.dirty = false;
+        put(out, bucket.threads.len() as u64);
+        for thread in &bucket.threads {
+            put_thread(out, thread);
+            let phone = self.words.get(thread.id.business_phone);
+            for message in thread.timeline.iter().filter(|message| message.offset() >= since.0) {
+                ids.push((tag_of(message.id.0), number));
+            }
+            for booked in thread.conversations.iter().filter(|booked| booked.last_sequence > since.1) {
+                let id = conversation_id(phone, thread.id.user, booked.opener.at(), booked.initiator);
+                ids.push((tag_of(id.0), number));
+                ids.push((tag_of(charge_id(id).0), number));
+            }
+        }
+    }
+
+    /// Takes in a bucket that [`Self::snapshot_bucket`] wrote.
+    ///
+    /// # Errors
+    /// Damaged bytes.
+    pub fn load_bucket(&mut self, number: u16, bytes: &[u8]) -> Result<(), SnapshotError> {
+        let mut input = Input(bytes);
+        let mut bucket = Bucket::default();
+        if !bytes.is_empty() {
+            for _ in 0..input.length()? {
+                let mut thread = get_thread(&mut input)?;
+                thread.hint = self.next_hint;
+                self.next_hint += 1;
+                let at = bucket.add(thread);
+                bucket.wait(at);
+            }
+        }
+        self.buckets[usize::from(number)] = Slot::Loaded(bucket);
+        Ok(())
+    }
+
+    /// Lets go of a bucket that has not changed.
+    pub fn unload_bucket(&mut self, number: u16) {
+        let slot = &mut self.buckets[usize::from(number)];
+        if let Slot::Loaded(bucket) = slot
+            && !bucket.dirty
+        {
+            *slot = Slot::Away(bucket.first_waiting_minute());
+        }
+    }
+}
+
+/// The part of an id under which it is looked up.
+fn tag_of(id: [u8; 16]) -> u32 {
+    let [a, b, c, d, ..] = id;
+    u32::from_be_bytes([a, b, c, d])
+}
+
+fn put_thread(out: &mut Vec<u8>, thread: &Thread) {
+    out.extend_from_slice(&thread.id.user.0);
+    out.extend_from_slice(&thread.id.leading_digits.0);
+    put(out, u64::from(thread.id.business_phone.0));
+    put_state(out, &thread.state);
+    put(out, thread.timeline.chunks.len() as u64);
+    for chunk in &thread.timeline.chunks {
+        put_state(out, &chunk.before);
+        put(out, chunk.messages.len() as u64);
+        let mut previous = (0, 0);
+        chunk.messages.iter().for_each(|message| put_message(out, message, &mut previous));
+    }
+    put(out, thread.conversations.len() as u64);
+    let mut previous = (0, 0);
+    for booked in &thread.conversations {
+        put_booked(out, booked, &mut previous);
+    }
+    put(out, thread.withdrawn.len() as u64);
+    for gone in &thread.withdrawn {
+        put_signed(out, gone.opened_at.0);
+        out.push(u8::from(gone.initiator == Initiator::Business));
+        put(out, u64::from(gone.bookings));
+        put(out, gone.last_sequence.0);
+    }
+    let reports = thread.evidence.iter().flat_map(|log| log.iter());
+    put(out, thread.evidence.as_ref().map_or(0, |log| log.iter().len()) as u64);
+    for report in reports {
+        out.extend_from_slice(&report.message.0);
+        put_signed(out, report.at.0);
+        put(out, report.offset.0);
+        put(out, u64::from(report.account.0));
+        put(out, u64::from(report.what));
+        put(out, u64::from(report.verdict_hash));
+    }
+}
+
+fn get_thread(input: &mut Input<'_>) -> Result<Thread, Damaged> {
+    let user = UserRef(input.array()?);
+    let leading_digits = LeadingDigits(input.array()?);
+    let business_phone = Symbol(input.small()?);
+    let mut thread = Thread::new(ThreadId { user, business_phone, leading_digits }, 0);
+    thread.state = get_state(input)?;
+    let mut chunks = SmallVec::new();
+    for _ in 0..input.length()? {
+        let before = get_state(input)?;
+        let length = input.length()?;
+        let mut messages = Vec::with_capacity(length);
+        let mut previous = (0, 0);
+        for _ in 0..length {
+            messages.push(get_message(input, &mut previous)?);
+        }
+        chunks.push(Chunk { before, messages });
+    }
+    thread.timeline = Timeline::from_chunks(chunks);
+    let length = input.length()?;
+    thread.conversations.reserve_exact(length);
+    let mut previous = (0, 0);
+    for _ in 0..length {
+        thread.conversations.push(get_booked(input, &mut previous)?);
+    }
+    for _ in 0..input.length()? {
+        thread.withdrawn.push(Withdrawn {
+            opened_at: UnixMillis(input.signed()?),
+            initiator: initiator_of(input.array::<1>()?[0] == 1),
+            bookings: input.small()?,
+            last_sequence: Sequence(input.number()?),
+        });
+    }
+    let reports = input.length()?;
+    if reports > 0 {
+        let mut log = EvidenceLog::default();
+        for _ in 0..reports {
+            log.put(Evidence {
+                message: MessageRef(input.array()?),
+                at: UnixMillis(input.signed()?),
+                offset: Offset(input.number()?),
+                account: Symbol(input.small()?),
+                what: u16::try_from(input.number()?).map_err(|_| Damaged)?,
+                verdict_hash: input.small()?,
+            });
+        }
+        thread.evidence = Some(Box::new(log));
+    }
+    Ok(thread)
+}
+
+fn initiator_of(business: bool) -> Initiator {
+    if business { Initiator::Business } else { Initiator::User }
+}
+
+/// Times and offsets are written as the difference to those of the message before.
+fn put_message(out: &mut Vec<u8>, message: &Message, previous: &mut (i64, i64)) {
+    let (at, offset) = (message.at().0, message.offset().0.cast_signed());
+    out.extend_from_slice(&message.id.0);
+    put_signed(out, at - previous.0);
+    put_signed(out, offset - previous.1);
+    put(out, u64::from(message.flags.bits()));
+    put(out, u64::from(message.label().0));
+    *previous = (at, offset);
+}
+
+fn get_message(input: &mut Input<'_>, previous: &mut (i64, i64)) -> Result<Message, Damaged> {
+    let id = MessageRef(input.array()?);
+    let at = previous.0.checked_add(input.signed()?).ok_or(Damaged)?;
+    let offset = previous.1.checked_add(input.signed()?).ok_or(Damaged)?;
+    let flags = Flags::from_bits(u16::try_from(input.number()?).map_err(|_| Damaged)?);
+    let label = LabelId(input.small()?);
+    *previous = (at, offset);
+    Ok(Message::new(id, UnixMillis(at), Offset(offset.cast_unsigned()), label, flags))
+}
+
+fn put_state(out: &mut Vec<u8>, state: &FoldState) {
+    let charged = state.open.is_some_and(|open| open.charged);
+    let consent = match state.consent {
+        None => 0,
+        Some(false) => 1,
+        Some(true) => 2,
+    };
+    let present = u8::from(state.open.is_some()) << 3 | u8::from(state.user_last_at.is_some()) << 4;
+    out.push(u8::from(charged) | consent << 1 | present);
+    if let Some(open) = &state.open {
+        put_signed(out, open.ends_at.0);
+    }
+    if let Some(at) = &state.user_last_at {
+        put_signed(out, at.0);
+    }
+}
+
+fn get_state(input: &mut Input<'_>) -> Result<FoldState, Damaged> {
+    let [bits] = input.array()?;
+    let consent = match bits >> 1 & 3 {
+        0 => None,
+        1 => Some(false),
+        _ => Some(true),
+    };
+    let open = match bits & 8 != 0 {
+        true => Some(OpenWindow { ends_at: UnixMillis(input.signed()?), charged: bits & 1 != 0 }),
+        false => None,
+    };
+    let user_last_at = if bits & 16 != 0 { Some(UnixMillis(input.signed()?)) } else { None };
+    Ok(FoldState { open, consent, user_last_at })
+}
+
+fn put_booked(out: &mut Vec<u8>, booked: &Booked, previous: &mut (i64, i64)) {
+    let same = booked.earner == Some(booked.opener);
+    let bits = u8::from(booked.initiator == Initiator::Business)
+        | u8::from(booked.without_consent) << 1
+        | u8::from(booked.closed) << 2
+        | u8::from(booked.earner.is_some()) << 3
+        | u8::from(same) << 4;
+    out.push(bits);
+    put_message(out, &booked.opener, previous);
+    if let Some(earner) = booked.earner.as_ref().filter(|_| !same) {
+        put_message(out, earner, previous);
+    }
+    put_signed(out, booked.ends_at.0 - previous.0);
+    put(out, u64::from(booked.user_messages));
+    put(out, u64::from(booked.business_messages));
+    put(out, u64::from(booked.bookings));
+    put(out, booked.charge_sequence.0);
+    put(out, booked.last_sequence.0);
+}
+
+fn get_booked(input: &mut Input<'_>, previous: &mut (i64, i64)) -> Result<Booked, Damaged> {
+    let [bits] = input.array()?;
+    let opener = get_message(input, previous)?;
+    let earner = match (bits & 8 != 0, bits & 16 != 0) {
+        (false, _) => None,
+        (true, true) => Some(opener),
+        (true, false) => Some(get_message(input, previous)?),
+    };
+    Ok(Booked {
+        opener,
+        earner,
+        initiator: initiator_of(bits & 1 != 0),
+        without_consent: bits & 2 != 0,
+        closed: bits & 4 != 0,
+        ends_at: UnixMillis(previous.0.checked_add(input.signed()?).ok_or(Damaged)?),
+        user_messages: input.small()?,
+        business_messages: input.small()?,
+        bookings: input.small()?,
+        charge_sequence: Sequence(input.number()?),
+        last_sequence: Sequence(input.number()?),
+    })
+}

@@ -1,0 +1,369 @@
+//! One thread: its messages, the state of the fold behind them, and its conversations as the ledger has them.
+
+use model::{Disposition, Initiator, Record, SealedBody, SealedEvent, Sequence, UnixMillis};
+
+use crate::{
+    booking::{Book, Booked, ThreadId, Withdrawn},
+    evidence::{Evidence, EvidenceLog, Novelty, bit_of, compare, together, verdict_hash},
+    fold::{Effect, FoldState, Rules, step},
+    labels::{Label, Labels},
+    message::{Flags, Message, Side, seen},
+    timeline::Timeline,
+};
+
+/// All that is kept of a thread.
+#[derive(Debug)]
+pub(crate) struct Thread {
+    pub(crate) id: ThreadId,
+    pub(crate) timeline: Timeline,
+    /// The fold over all messages.
+    pub(crate) state: FoldState,
+    /// In order of their opening; all but the last are closed.
+    pub(crate) conversations: Vec<Booked>,
+    pub(crate) withdrawn: Vec<Withdrawn>,
+    pub(crate) evidence: Option<Box<EvidenceLog>>,
+    /// Minute under which it waits for a tick.
+    pub(crate) waits_for: Option<i64>,
+    /// A number that no other thread in this process has.
+    pub(crate) hint: u32,
+}
+
+impl Thread {
+    pub(crate) fn new(id: ThreadId, hint: u32) -> Self {
+        Self {
+            id,
+            timeline: Timeline::default(),
+            state: FoldState::default(),
+            conversations: Vec::new(),
+            withdrawn: Vec::new(),
+            evidence: None,
+            waits_for: None,
+            hint,
+        }
+    }
+
+    /// Takes an event: tells what became of it, and whether its provider's verdict is news.
+    pub(crate) fn take(
+        &mut self,
+        labels: &mut Labels,
+        record: &Record,
+        event: &SealedEvent,
+        late: bool,
+    ) -> Taken {
+        let known = self.timeline.find(event.message);
+        match &event.body {
+            SealedBody::Status(status) => {
+                let report = Evidence {
+                    message: event.message,
+                    at: event.occurred_at,
+                    offset: record.offset,
+                    account: event.account,
+                    what: bit_of(status.status),
+                    verdict_hash: verdict_hash(status),
+                };
+                self.weigh_status(labels, known, report, late)
+            }
+            SealedBody::UserMessage { .. }
+            | SealedBody::BusinessMessage { .. }
+            | SealedBody::UserCall
+            | SealedBody::Consent(_) => self.weigh_message(labels, known, record, event, late),
+        }
+    }
+
+    /// A message's own report.
+    fn weigh_message(
+        &mut self,
+        labels: &mut Labels,
+        known: Option<Message>,
+        record: &Record,
+        event: &SealedEvent,
+        late: bool,
+    ) -> Taken {
+        let (flags, label) = describe(event);
+        let label = labels.intern(label);
+        let reported = Message::new(event.message, event.occurred_at, record.offset, label, flags);
+        let Some(known) = known else {
+            return match late {
+                true => Taken::Is(Disposition::Late),
+                false => Taken::Changes { old: None, new: reported, verdict_is_new: false },
+            };
+        };
+        if known.side() != reported.side() {
+            return Taken::Is(Disposition::Conflict);
+        }
+        if known.flags.has(seen::REPORTED) {
+            let content =
+                |m: &Message| (m.flags.is_template(), m.flags.is_granted(), m.flags.is_referral(), m.label());
+            let own = self.own_report(&known, labels);
+            if content(&known) != content(&reported) || own.at.second() != event.occurred_at.second() {
+                return Taken::Is(Disposition::Conflict);
+            }
+            if event.occurred_at >= own.at {
+                return Taken::Is(Disposition::Duplicate);
+            }
+            if late {
+                return Taken::Is(Disposition::Late);
+            }
+            if self.evidence_of(&known).next().is_none() {
+                let new = known.moved_to(event.occurred_at, record.offset);
+                return Taken::Changes { old: Some(known), new, verdict_is_new: false };
+            }
+        } else if late {
+            return Taken::Is(Disposition::Late);
+        }
+        let report = Evidence {
+            message: event.message,
+            at: event.occurred_at,
+            offset: record.offset,
+            account: event.account,
+            what: seen::REPORTED,
+            verdict_hash: 0,
+        };
+        let described = reported.flags.with_evidence(known.flags.evidence());
+        let changed = known.with_label(label).with_flags(described);
+        let new = self.with_report(labels, &known, changed, report);
+        Taken::Changes { old: Some(known), new, verdict_is_new: false }
+    }
+
+    /// A status.
+    fn weigh_status(
+        &mut self,
+        labels: &mut Labels,
+        known: Option<Message>,
+        report: Evidence,
+        late: bool,
+    ) -> Taken {
+        let says_something = report.verdict_hash != 0;
+        let Some(known) = known else {
+            if late {
+                return Taken::Is(Disposition::Late);
+            }
+            let label = labels.intern(Label::of_account(report.account));
+            let flags = Flags::new(Side::Business, report.what);
+            let new = Message::new(report.message, report.at, report.offset, label, flags);
+            if says_something {
+                self.evidence_mut().put(report);
+            }
+            return Taken::Changes { old: None, new, verdict_is_new: says_something };
+        };
+        if known.side() != Side::Business {
+            return Taken::Is(Disposition::Conflict);
+        }
+        let novelty = match &self.evidence {
+            Some(log) if log.of(known.id).next().is_some() => log.novelty(&report),
+            Some(_) | None => {
+                let only = inline_report(&known, labels);
+                if only.what == report.what && only.at.second() == report.at.second() {
+                    compare(&only, &report)
+                } else {
+                    Novelty::New
+                }
+            }
+        };
+        match novelty {
+            Novelty::Contradicts => return Taken::Is(Disposition::Conflict),
+            Novelty::Repeat => return Taken::Is(Disposition::Duplicate),
+            Novelty::New | Novelty::Earlier if late => return Taken::Is(Disposition::Late),
+            Novelty::New | Novelty::Earlier => {}
+        }
+        let verdict_is_new =
+            says_something && self.evidence_of(&known).all(|known| known.verdict_hash != report.verdict_hash);
+        let changed = known.with_flags(known.flags.with_evidence(report.what));
+        let new = self.with_report(labels, &known, changed, report);
+        Taken::Changes { old: Some(known), new, verdict_is_new }
+    }
+
+    /// Keeps one more report of a known message, and gives the message as all its reports make it.
+    fn with_report(
+        &mut self,
+        labels: &mut Labels,
+        known: &Message,
+        changed: Message,
+        report: Evidence,
+    ) -> Message {
+        let only = inline_report(known, labels);
+        let log = self.evidence_mut();
+        if log.of(known.id).next().is_none() {
+            log.put(only);
+        }
+        log.put(report);
+        let Some((at, offset, account)) = together(log.of(known.id)) else { return changed };
+        let moved = changed.moved_to(at, offset);
+        let label = *labels.get(moved.label());
+        if label.account == account {
+            moved
+        } else {
+            moved.with_label(labels.intern(Label { account, ..label }))
+        }
+    }
+
+    fn evidence_mut(&mut self) -> &mut EvidenceLog {
+        self.evidence.get_or_insert_default()
+    }
+
+    /// The reports of a message beside the one that it carries itself; none if that is the only one.
+    pub(crate) fn evidence_of(&self, message: &Message) -> impl Iterator<Item = &Evidence> {
+        self.evidence.iter().flat_map(|log| log.of(message.id))
+    }
+
+    /// The report that the message itself made.
+    fn own_report(&self, known: &Message, labels: &Labels) -> Evidence {
+        let kept = self.evidence_of(known).find(|report| report.what == seen::REPORTED);
+        kept.copied().unwrap_or_else(|| inline_report(known, labels))
+    }
+
+    /// Books what a taken event changes.
+    pub(crate) fn change(&mut self, rules: &Rules, book: &mut Book<'_>, old: Option<Message>, new: Message) {
+        let in_order = old.is_none() && self.timeline.last().is_none_or(|last| last.key() < new.key());
+        if in_order {
+            self.append(rules, book, new);
+        } else if old.is_some_and(|old| same_to_the_fold(&old, &new)) {
+            self.timeline.replace(new);
+        } else {
+            self.correct(rules, book, old, Some(new));
+        }
+    }
+
+    /// A message behind all others.
+    fn append(&mut self, rules: &Rules, book: &mut Book<'_>, message: Message) {
+        let before = self.state;
+        if message.flags.counts() {
+            match step(rules, &mut self.state, &message) {
+                Effect::None => {}
+                Effect::Opens { initiator, ends_at, charges, without_consent } => {
+                    let without_consent = without_consent && book.tracks_consent(&message);
+                    self.open(book, &message, initiator, ends_at, charges, without_consent);
+                }
+                Effect::Joins { ends_at, charges } => self.join(book, &message, ends_at, charges),
+            }
+        }
+        self.timeline.push(before, message);
+    }
+
+    fn open(
+        &mut self,
+        book: &mut Book<'_>,
+        message: &Message,
+        initiator: Initiator,
+        ends_at: UnixMillis,
+        charges: bool,
+        without_consent: bool,
+    ) {
+        if let Some(last) = self.conversations.last_mut().filter(|last| !last.closed) {
+            book.close(self.id, last);
+        }
+        let mut booked = self.booked_for(message, initiator, without_consent);
+        booked.ends_at = ends_at;
+        count(&mut booked, message);
+        book.open(self.id, &mut booked);
+        if charges {
+            book.charge_for(self.id, &mut booked, *message);
+        }
+        if ends_at <= book.partition_time {
+            book.close(self.id, &mut booked);
+        }
+        self.conversations.reserve_exact(1);
+        self.conversations.push(booked);
+    }
+
+    fn join(&mut self, book: &mut Book<'_>, message: &Message, ends_at: UnixMillis, charges: bool) {
+        let Some(last) = self.conversations.last_mut() else { return };
+        count(last, message);
+        last.ends_at = ends_at;
+        if charges {
+            book.charge_for(self.id, last, *message);
+        }
+        if last.closed {
+            book.revise(self.id, last, ends_at > book.partition_time);
+        }
+    }
+
+    /// A conversation about to be booked; one that was withdrawn before goes on counting its bookings.
+    pub(crate) fn booked_for(
+        &mut self,
+        opener: &Message,
+        initiator: Initiator,
+        without_consent: bool,
+    ) -> Booked {
+        let again = |gone: &Withdrawn| gone.opened_at == opener.at() && gone.initiator == initiator;
+        let before = self.withdrawn.iter().position(again).map(|at| self.withdrawn.swap_remove(at));
+        Booked {
+            opener: *opener,
+            earner: None,
+            initiator,
+            without_consent,
+            closed: false,
+            ends_at: opener.at(),
+            user_messages: 0,
+            business_messages: 0,
+            bookings: before.map_or(0, |gone| gone.bookings),
+            charge_sequence: Sequence(0),
+            last_sequence: before.map_or(Sequence(0), |gone| gone.last_sequence),
+        }
+    }
+
+    /// The end of the conversation whose close has not been announced.
+    pub(crate) fn open_end(&self) -> Option<UnixMillis> {
+        self.conversations.last().filter(|last| !last.closed).map(|last| last.ends_at)
+    }
+}
+
+/// What a thread makes of an event.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// Nothing changes.
+    Is(Disposition),
+    /// It is applied: `new` stands in the place of `old`.
+    Changes { old: Option<Message>, new: Message, verdict_is_new: bool },
+}
+
+/// The one report of a message that has no others.
+fn inline_report(message: &Message, labels: &Labels) -> Evidence {
+    Evidence {
+        message: message.id,
+        at: message.at(),
+        offset: message.offset(),
+        account: labels.get(message.label()).account,
+        what: message.flags.evidence(),
+        verdict_hash: 0,
+    }
+}
+
+/// Flags and label of a message's own report.
+fn describe(event: &SealedEvent) -> (Flags, Label) {
+    let plain = Label { tag: event.tag, ..Label::of_account(event.account) };
+    match &event.body {
+        SealedBody::UserMessage { kind, referral } => {
+            let flags = Flags::new(Side::User, seen::REPORTED).with_referral(*referral);
+            (flags, Label { kind: *kind, ..plain })
+        }
+        SealedBody::BusinessMessage { kind, template: None } => {
+            (Flags::new(Side::Business, seen::REPORTED), Label { kind: *kind, ..plain })
+        }
+        SealedBody::BusinessMessage { kind, template: Some(template) } => (
+            Flags::new(Side::Business, seen::REPORTED).with_template(true),
+            Label { kind: *kind, template: template.name, category: template.category, ..plain },
+        ),
+        SealedBody::UserCall => (Flags::new(Side::Call, seen::REPORTED), plain),
+        SealedBody::Consent(consent) => {
+            let flags = Flags::new(Side::Consent, seen::REPORTED).with_granted(consent.granted);
+            (flags, Label { template: consent.source, ..plain })
+        }
+        SealedBody::Status(status) => (Flags::new(Side::Business, bit_of(status.status)), plain),
+    }
+}
+
+fn count(booked: &mut Booked, message: &Message) {
+    match message.side() {
+        Side::User => booked.user_messages += 1,
+        Side::Business => booked.business_messages += 1,
+        Side::Call | Side::Consent => {}
+    }
+}
+
+/// Whether the fold and the entries would see no difference.
+fn same_to_the_fold(old: &Message, new: &Message) -> bool {
+    old.key() == new.key()
+        && old.flags.counts() == new.flags.counts()
+        && (!new.flags.counts() || old.label() == new.label())
+}

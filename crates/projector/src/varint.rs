@@ -1,0 +1,72 @@
+//! Whole numbers in as few bytes as they need (LEB128), for state that is written often.
+
+/// A stored state ends early or holds a value that cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Damaged;
+
+pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}
+
+/// Signed numbers near zero are short on either side.
+pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
+    put(out, (value.cast_unsigned() << 1) ^ (value >> 63).cast_unsigned());
+}
+
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// Reads what the functions above wrote.
+#[derive(Debug)]
+pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Input<'a> {
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], Damaged> {
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(Damaged)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Damaged> {
+        self.take(N)?.try_into().map_err(|_| Damaged)
+    }
+
+    pub(crate) fn number(&mut self) -> Result<u64, Damaged> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = self.0.split_first().ok_or(Damaged)?;
+            self.0 = rest;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(Damaged)
+    }
+
+    pub(crate) fn signed(&mut self) -> Result<i64, Damaged> {
+        let value = self.number()?;
+        Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
+    }
+
+    pub(crate) fn small(&mut self) -> Result<u32, Damaged> {
+        u32::try_from(self.number()?).map_err(|_| Damaged)
+    }
+
+    pub(crate) fn length(&mut self) -> Result<usize, Damaged> {
+        let length = usize::try_from(self.number()?).map_err(|_| Damaged)?;
+        // Everything counted takes at least a byte, so a damaged length cannot ask for more than there is.
+        if length > self.0.len() { Err(Damaged) } else { Ok(length) }
+    }
+
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Damaged> {
+        let length = self.length()?;
+        self.take(length)
+    }
+}
