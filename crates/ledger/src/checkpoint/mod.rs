@@ -1,0 +1,51 @@
+//! Checkpoints of the projector's state beside sled: opaque buckets, opaque meta, and where each id is.
+//!
+//! Knows nothing of threads or rules: a bucket is bytes.
+//! Invariant: a checkpoint is whole and synced before its reference is committed, and no file that the committed one
+//! needs is removed. After a crash the committed one is what is read.
+
+mod index;
+mod manifest;
+mod store;
+
+pub use index::{Pair, pair};
+pub use manifest::CheckpointRef;
+pub use store::{CheckpointWriter, StateStore};
+
+use std::path::PathBuf;
+
+use crate::files::FileError;
+
+/// Number of buckets: their numbers are 0 to 1023.
+pub const BUCKETS: u16 = 1024;
+
+/// Why a checkpoint cannot be written or read. All but wrong calls are mended by rebuilding from the log.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// Bytes changed after they were written, or a file is missing.
+    #[error("{path} is missing or damaged: remove the state folder's files and rebuild from the log", path = .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A bucket number of 1024 or more.
+    #[error("there is no bucket {bucket}: buckets are numbered 0 to 1023")]
+    NoBucket {
+        /// The number.
+        bucket: u16,
+    },
+    /// Another checkpoint than the newest was said to be committed.
+    #[error("checkpoint {told} was told to be committed, but the newest is {newest}")]
+    NotNewest {
+        /// What was told.
+        told: u64,
+        /// What was written last.
+        newest: u64,
+    },
+    /// The system refused.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+#[cfg(test)]
+mod tests;

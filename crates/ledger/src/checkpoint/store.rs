@@ -1,0 +1,357 @@
+//! Writing and reading checkpoints.
+//!
+//! Knows nothing of sled: the caller commits the reference.
+//! Invariant: files are only added to until a checkpoint that does without them is committed.
+
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::{BufWriter, Write},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    BUCKETS, CheckpointError, CheckpointRef,
+    index::{self, Pair, Run},
+    manifest::{Manifest, Section},
+};
+use crate::{
+    checksum,
+    files::{self, FileError},
+    num,
+};
+
+/// More runs of the id index than this are merged, as each is one more to search.
+const RUNS_MAX: usize = 8;
+
+/// The newest checkpoint, and the means to write the next.
+#[derive(Debug)]
+pub struct StateStore {
+    folder: PathBuf,
+    current: Manifest,
+    /// Kept for comparison with what a caller says it has committed.
+    reference: Option<CheckpointRef>,
+    runs: Vec<Run>,
+    open: BTreeMap<u64, File>,
+}
+
+impl StateStore {
+    /// Opens the checkpoint that the ledger has committed, or none, and removes what does not belong to it.
+    ///
+    /// # Errors
+    /// A missing or damaged file, or the system's.
+    pub fn open(folder: &Path, committed: Option<CheckpointRef>) -> Result<Self, CheckpointError> {
+        let mut store = Self {
+            folder: folder.to_owned(),
+            current: Manifest::default(),
+            reference: committed,
+            runs: Vec::new(),
+            open: BTreeMap::new(),
+        };
+        if let Some(reference) = committed {
+            let path = manifest_path(folder, reference.number);
+            let damaged = || CheckpointError::Damaged { path: path.clone() };
+            let bytes = files::read_if_there(&path)?.ok_or_else(damaged)?;
+            let manifest = Manifest::decode(&bytes).map_err(|_| damaged())?;
+            if manifest.reference(&bytes) != reference {
+                return Err(damaged());
+            }
+            for number in manifest.files.keys() {
+                let path = state_path(folder, *number);
+                let file = File::open(&path).map_err(|_| CheckpointError::Damaged { path })?;
+                store.open.insert(*number, file);
+            }
+            store.current = manifest;
+            for section in store.current.runs.clone() {
+                let bytes = store.read(&section)?;
+                store.runs.push(Run::new(section, &bytes));
+            }
+        }
+        store.remove_unreferenced()?;
+        Ok(store)
+    }
+
+    /// Writes the next checkpoint at once; see [`Self::begin`].
+    ///
+    /// # Errors
+    /// As those of [`CheckpointWriter`].
+    pub fn write(
+        &mut self,
+        meta: &[u8],
+        buckets: &[(u16, Vec<u8>)],
+        new_ids: Vec<Pair>,
+    ) -> Result<CheckpointRef, CheckpointError> {
+        let mut writer = self.begin(meta)?;
+        for (bucket, bytes) in buckets {
+            writer.add_bucket(*bucket, bytes)?;
+        }
+        writer.finish(new_ids)
+    }
+
+    /// Begins the next checkpoint: `meta` whole, then bucket after bucket. It counts once the reference that it ends
+    /// with is committed; say so with [`Self::retire`].
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn begin(&mut self, meta: &[u8]) -> Result<CheckpointWriter<'_>, CheckpointError> {
+        let number = self.current.number + 1;
+        let mut next = Manifest { number, ..self.current.clone() };
+        let mut file = StateFile::create(&self.folder, number)?;
+        next.meta = Some(file.add(meta)?);
+        Ok(CheckpointWriter { store: self, next, file })
+    }
+
+    /// Removes what the newest checkpoint does without; called when its reference is committed.
+    ///
+    /// # Errors
+    /// Another reference than the newest, or the system's.
+    pub fn retire(&mut self, committed: &CheckpointRef) -> Result<(), CheckpointError> {
+        if self.reference.as_ref() != Some(committed) {
+            return Err(CheckpointError::NotNewest { told: committed.number, newest: self.current.number });
+        }
+        self.remove_unreferenced()
+    }
+
+    /// The newest checkpoint, if there is one.
+    #[must_use]
+    pub const fn reference(&self) -> Option<CheckpointRef> {
+        self.reference
+    }
+
+    /// The meta bytes of the newest checkpoint; empty if there is none.
+    ///
+    /// # Errors
+    /// Damage, or the system's.
+    pub fn read_meta(&self) -> Result<Vec<u8>, CheckpointError> {
+        self.current.meta.as_ref().map_or(Ok(Vec::new()), |section| self.read(section))
+    }
+
+    /// A bucket of the newest checkpoint; `None` if it is empty.
+    ///
+    /// # Errors
+    /// Damage, or the system's.
+    pub fn read_bucket(&self, bucket: u16) -> Result<Option<Vec<u8>>, CheckpointError> {
+        self.current.buckets.get(&bucket).map(|section| self.read(section)).transpose()
+    }
+
+    /// Adds to `out` the buckets that may have an id, each once. A bucket that has it is always among them; one that
+    /// does not is there about once in a thousand look-ups for each five million ids.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn lookup(&self, id: &[u8; 16], out: &mut Vec<u16>) -> Result<(), CheckpointError> {
+        let tag = index::tag(id);
+        for run in &self.runs {
+            let file = self.file(run.section.file)?;
+            // The path is made for an error alone: this is asked for every message of unknown id.
+            run.lookup(file, tag, out).map_err(|error| {
+                FileError::new("read", &state_path(&self.folder, run.section.file))(error)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Runs of the id index that a look-up goes through.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Bytes of all files that the newest checkpoint needs.
+    #[must_use]
+    pub fn bytes_on_disk(&self) -> u64 {
+        self.current.files.values().sum()
+    }
+
+    /// Adds a run; with too many, merges the newest ones into one until each older run is at least twice as long.
+    fn add_ids(
+        &self,
+        mut pairs: Vec<Pair>,
+        runs: &mut Vec<Run>,
+        file: &mut StateFile,
+    ) -> Result<(), CheckpointError> {
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        if runs.len() >= RUNS_MAX {
+            let mut merged = 0;
+            while let Some(newest) = runs.last() {
+                if merged > 0 && newest.section.length > 2 * (pairs.len() * index::PAIR) as u64 {
+                    break;
+                }
+                pairs.extend_from_slice(index::decode(&self.read(&newest.section)?));
+                runs.pop();
+                merged += 1;
+            }
+        }
+        index::sort(&mut pairs);
+        let bytes = pairs.as_flattened();
+        let section = file.add(bytes)?;
+        runs.push(Run::new(section, bytes));
+        Ok(())
+    }
+
+    /// While less than half of the bytes on disk is needed, moves what is needed out of the file with the least of it.
+    fn move_out_of_garbage(
+        &self,
+        next: &mut Manifest,
+        runs: &mut [Run],
+        file: &mut StateFile,
+    ) -> Result<(), CheckpointError> {
+        loop {
+            let mut live = next.live_by_file();
+            live.remove(&next.number);
+            next.files.retain(|number, _| live.get(number).is_some_and(|bytes| *bytes > 0));
+            live.retain(|_, bytes| *bytes > 0);
+            let needed: u64 = live.values().sum();
+            let total: u64 = next.files.values().sum();
+            // In thousandths of a file's bytes that are needed.
+            let share = |number: &u64, needed: u64| {
+                needed * 1000 / next.files.get(number).map_or(1, |all| (*all).max(1))
+            };
+            let worst = live.iter().min_by_key(|(number, needed)| share(number, **needed));
+            let Some((&worst, _)) = worst.filter(|_| needed * 2 < total) else { return Ok(()) };
+            let moved = next.meta.iter_mut().chain(next.buckets.values_mut()).chain(&mut next.runs);
+            for section in moved.filter(|section| section.file == worst) {
+                *section = file.add(&self.read(section)?)?;
+            }
+            for (run, section) in runs.iter_mut().zip(&next.runs) {
+                run.section = *section;
+            }
+        }
+    }
+
+    fn read(&self, section: &Section) -> Result<Vec<u8>, CheckpointError> {
+        let damaged = || CheckpointError::Damaged { path: state_path(&self.folder, section.file) };
+        let file = self.file(section.file)?;
+        let held = file.metadata().map_or(0, |facts| facts.len());
+        if section.position.checked_add(section.length).is_none_or(|end| end > held) {
+            return Err(damaged());
+        }
+        let mut bytes = vec![0; num::index(section.length)];
+        file.read_exact_at(&mut bytes, section.position)
+            .map_err(FileError::new("read", &state_path(&self.folder, section.file)))?;
+        if checksum::of(&bytes) == section.checksum { Ok(bytes) } else { Err(damaged()) }
+    }
+
+    fn file(&self, number: u64) -> Result<&File, CheckpointError> {
+        let missing = || CheckpointError::Damaged { path: state_path(&self.folder, number) };
+        self.open.get(&number).ok_or_else(missing)
+    }
+
+    fn remove_unreferenced(&mut self) -> Result<(), CheckpointError> {
+        let needed = &self.current.files;
+        self.open.retain(|number, _| needed.contains_key(number));
+        for name in files::names(&self.folder)? {
+            let needed =
+                match name.split_once('.').and_then(|(digits, kind)| Some((digits.parse().ok()?, kind))) {
+                    Some((number, "state")) => needed.contains_key(&number),
+                    Some((number, "manifest")) => number == self.current.number,
+                    Some((_, "tmp")) => false,
+                    Some(_) | None => true,
+                };
+            if !needed {
+                files::remove_if_there(&self.folder.join(name))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A checkpoint that is being written.
+#[derive(Debug)]
+pub struct CheckpointWriter<'a> {
+    store: &'a mut StateStore,
+    next: Manifest,
+    file: StateFile,
+}
+
+impl CheckpointWriter<'_> {
+    /// Adds a bucket that changed; an empty one is removed.
+    ///
+    /// # Errors
+    /// A bucket number out of range, or the system's.
+    pub fn add_bucket(&mut self, bucket: u16, bytes: &[u8]) -> Result<(), CheckpointError> {
+        if bucket >= BUCKETS {
+            return Err(CheckpointError::NoBucket { bucket });
+        }
+        if bytes.is_empty() {
+            self.next.buckets.remove(&bucket);
+        } else {
+            self.next.buckets.insert(bucket, self.file.add(bytes)?);
+        }
+        Ok(())
+    }
+
+    /// Adds the ids that are new, as pairs (see [`super::pair`]), and syncs everything.
+    ///
+    /// # Errors
+    /// Damage of a piece that has to be moved, or the system's.
+    pub fn finish(self, new_ids: Vec<Pair>) -> Result<CheckpointRef, CheckpointError> {
+        let Self { store, mut next, mut file } = self;
+        let mut runs = store.runs.clone();
+        store.add_ids(new_ids, &mut runs, &mut file)?;
+        next.runs = runs.iter().map(|run| run.section).collect();
+        store.move_out_of_garbage(&mut next, &mut runs, &mut file)?;
+        let opened = file.finish(&mut next)?;
+
+        let number = next.number;
+        let encoded = next.encode();
+        files::replace(&manifest_path(&store.folder, number), &encoded, 0o600)?;
+        let reference = next.reference(&encoded);
+        store.open.insert(number, opened);
+        store.current = next;
+        store.runs = runs;
+        store.reference = Some(reference);
+        Ok(reference)
+    }
+}
+
+/// The file of the checkpoint that is being written.
+#[derive(Debug)]
+struct StateFile {
+    number: u64,
+    path: PathBuf,
+    file: BufWriter<File>,
+    position: u64,
+}
+
+impl StateFile {
+    fn create(folder: &Path, number: u64) -> Result<Self, FileError> {
+        let path = state_path(folder, number);
+        // One that was written for a checkpoint that was never committed.
+        files::remove_if_there(&path)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+        let file = BufWriter::with_capacity(1 << 18, file.map_err(FileError::new("create", &path))?);
+        Ok(Self { number, path, file, position: 0 })
+    }
+
+    fn add(&mut self, bytes: &[u8]) -> Result<Section, FileError> {
+        self.file.write_all(bytes).map_err(FileError::new("write", &self.path))?;
+        let section = Section {
+            file: self.number,
+            position: self.position,
+            length: bytes.len() as u64,
+            checksum: checksum::of(bytes),
+        };
+        self.position += section.length;
+        Ok(section)
+    }
+
+    fn finish(self, manifest: &mut Manifest) -> Result<File, FileError> {
+        manifest.files.insert(self.number, self.position);
+        let file = self.file.into_inner().map_err(|error| error.into_error());
+        let file = file.map_err(FileError::new("write", &self.path))?;
+        file.sync_all().map_err(FileError::new("sync", &self.path))?;
+        Ok(file)
+    }
+}
+
+fn state_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:020}.state"))
+}
+
+fn manifest_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:020}.manifest"))
+}

@@ -1,0 +1,163 @@
+//! Checkpoints through commits, crashes and damage.
+
+use std::{fs, path::Path};
+
+use super::*;
+
+#[test]
+fn a_committed_checkpoint_reads_back_whole() {
+    let place = tempfile::tempdir().unwrap();
+    let mut state = StateStore::open(place.path(), None).unwrap();
+    assert_eq!((state.read_meta().unwrap(), state.read_bucket(3).unwrap()), (vec![], None));
+    let first = state.write(b"one", &[(3, vec![3; 100]), (4, vec![4; 100])], vec![pair_of(7, 3)]).unwrap();
+    state.retire(&first).unwrap();
+    let second = state.write(b"two", &[(4, vec![44; 10]), (3, vec![])], vec![pair_of(9, 4)]).unwrap();
+    state.retire(&second).unwrap();
+    drop(state);
+
+    let state = StateStore::open(place.path(), Some(second)).unwrap();
+    assert_eq!(state.read_meta().unwrap(), b"two");
+    assert_eq!(state.read_bucket(3).unwrap(), None);
+    assert_eq!(state.read_bucket(4).unwrap(), Some(vec![44; 10]));
+    assert_eq!((find(&state, 7), find(&state, 9), find(&state, 8)), (vec![3], vec![4], vec![]));
+}
+
+#[test]
+fn a_checkpoint_that_was_never_committed_is_forgotten() {
+    let place = tempfile::tempdir().unwrap();
+    let mut state = StateStore::open(place.path(), None).unwrap();
+    let committed = state.write(b"one", &[(3, vec![3; 1000])], vec![]).unwrap();
+    state.retire(&committed).unwrap();
+    state.write(b"two", &[(3, vec![4; 1000])], vec![]).unwrap();
+    drop(state);
+    let mut state = StateStore::open(place.path(), Some(committed)).unwrap();
+    assert_eq!(state.read_bucket(3).unwrap(), Some(vec![3; 1000]));
+    assert_eq!(names(place.path()).len(), 2, "one state file, one manifest");
+    let again = state.write(b"two", &[(3, vec![5; 1000])], vec![]).unwrap();
+    assert!(matches!(state.retire(&committed), Err(CheckpointError::NotNewest { told: 1, newest: 2 })));
+    state.retire(&again).unwrap();
+    assert_eq!(state.read_bucket(3).unwrap(), Some(vec![5; 1000]));
+}
+
+#[test]
+fn disk_stays_within_a_small_multiple_of_the_state() {
+    let place = tempfile::tempdir().unwrap();
+    let mut state = StateStore::open(place.path(), None).unwrap();
+    let mut expected = vec![vec![0_u8; 1000]; usize::from(BUCKETS)];
+    let all: Vec<_> = (0..BUCKETS).map(|bucket| (bucket, vec![0; 1000])).collect();
+    let mut reference = state.write(b"", &all, vec![]).unwrap();
+    for round in 1..60_u16 {
+        let changed: Vec<_> = (0..BUCKETS)
+            .filter(|bucket| (bucket * 7 + round) % 5 == 0)
+            .map(|bucket| (bucket, vec![u8::try_from(round).unwrap(); 1000]))
+            .collect();
+        for (bucket, bytes) in &changed {
+            expected[usize::from(*bucket)].clone_from(bytes);
+        }
+        reference = state.write(b"", &changed, vec![pair_of(u32::from(round), round)]).unwrap();
+        state.retire(&reference).unwrap();
+        assert!(state.bytes_on_disk() < 3 * 1000 * u64::from(BUCKETS), "{}", state.bytes_on_disk());
+    }
+    drop(state);
+    let state = StateStore::open(place.path(), Some(reference)).unwrap();
+    for (bucket, bytes) in (0..).zip(&expected) {
+        assert_eq!(state.read_bucket(bucket).unwrap().as_ref(), Some(bytes));
+    }
+    for round in 1..60 {
+        assert_eq!(find(&state, u32::from(round)), [round]);
+    }
+}
+
+#[test]
+fn every_id_is_found_through_merges_of_runs() {
+    let place = tempfile::tempdir().unwrap();
+    let mut state = StateStore::open(place.path(), None).unwrap();
+    let mut reference = None;
+    for round in 0..30_u32 {
+        let ids = (0..3000).map(|n| pair_of(spread(round * 3000 + n), bucket(round * 3000 + n))).collect();
+        reference = Some(state.write(b"", &[], ids).unwrap());
+        state.retire(&reference.unwrap()).unwrap();
+        assert!(state.runs() <= 8);
+    }
+    let reopened = StateStore::open(place.path(), reference).unwrap();
+    let mut needless = 0;
+    for n in 0..90_000 {
+        assert!(find(&reopened, spread(n)).contains(&bucket(n)), "{n}");
+        needless += find(&reopened, spread(n + 90_000)).len();
+    }
+    assert!(needless < 50, "unknown ids are seldom found: {needless}");
+}
+
+#[test]
+fn ids_that_share_their_first_bytes_are_all_found() {
+    let place = tempfile::tempdir().unwrap();
+    let mut state = StateStore::open(place.path(), None).unwrap();
+    let mut ids: Vec<Pair> = (0..5000).map(|n| pair_of(n * 3, 1)).collect();
+    ids.extend((0..1024).map(|bucket| pair_of(6000, bucket)));
+    state.write(b"", &[], ids).unwrap();
+    let mut found = find(&state, 6000);
+    found.sort_unstable();
+    assert_eq!(found, (0..1024).collect::<Vec<_>>());
+}
+
+#[test]
+fn damage_is_noticed_and_named() {
+    let place = tempfile::tempdir().unwrap();
+    let mut state = StateStore::open(place.path(), None).unwrap();
+    let reference = state.write(b"meta", &[(3, vec![3; 100])], vec![pair_of(1, 3)]).unwrap();
+    drop(state);
+    for name in names(place.path()) {
+        let path = place.path().join(&name);
+        let whole = fs::read(&path).unwrap();
+        for position in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[position] ^= 1;
+            fs::write(&path, &changed).unwrap();
+            let seen = StateStore::open(place.path(), Some(reference)).and_then(|state| {
+                state.read_meta()?;
+                state.read_bucket(3)
+            });
+            assert!(matches!(seen, Err(CheckpointError::Damaged { .. })), "{name} {position}");
+        }
+        fs::write(&path, &whole).unwrap();
+    }
+    fs::remove_file(place.path().join(names(place.path())[1].clone())).unwrap();
+    assert!(matches!(StateStore::open(place.path(), Some(reference)), Err(CheckpointError::Damaged { .. })));
+}
+
+#[test]
+fn a_bucket_out_of_range_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let mut state = StateStore::open(place.path(), None).unwrap();
+    assert!(matches!(
+        state.write(b"", &[(1024, vec![1])], vec![]),
+        Err(CheckpointError::NoBucket { bucket: 1024 })
+    ));
+}
+
+/// Spreads numbers over all tags, each to its own.
+fn pair_of(tag: u32, bucket: u16) -> Pair {
+    let mut id = [0; 16];
+    id[..4].copy_from_slice(&tag.to_be_bytes());
+    super::pair(&id, bucket)
+}
+
+fn spread(n: u32) -> u32 {
+    n.wrapping_mul(0x9e37_79b1)
+}
+
+fn bucket(n: u32) -> u16 {
+    u16::try_from(n % 1024).unwrap()
+}
+
+fn find(state: &StateStore, tag: u32) -> Vec<u16> {
+    let mut id = [9; 16];
+    id[..4].copy_from_slice(&tag.to_be_bytes());
+    let mut found = Vec::new();
+    state.lookup(&id, &mut found).unwrap();
+    found
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    crate::files::names(folder).unwrap()
+}

@@ -1,0 +1,240 @@
+//! From entries to blocks: encoded once, chained, packed, summed. Pure, so that it may run on another thread than the
+//! one that commits.
+//!
+//! Knows nothing of stores. Invariant: entries follow each other without gaps, and the bytes of the chain do not depend
+//! on how entries are divided into calls.
+
+use std::ops::Range;
+
+use model::{Entry, EntryHash, PartitionId, Sequence};
+
+use super::{
+    LedgerError,
+    packed::{BlockHeader, Packer},
+};
+use crate::rollup::Rollups;
+
+/// Entries in a block at most.
+const BLOCK_ENTRIES: usize = 128;
+/// Canonical bytes at which a block is packed.
+const BLOCK_KEPT: usize = 28 << 10;
+/// A larger stored value is divided, as sled spills values of about 12 KiB and more into files that it leaks.
+const BLOCK_STORED: usize = 10 << 10;
+
+/// Encodes the entries of one partition, in order.
+#[derive(Debug)]
+pub struct EntryEncoder {
+    partition: PartitionId,
+    sequence: Sequence,
+    hash: EntryHash,
+    packer: Packer,
+    canonical: Vec<u8>,
+    pending: Pending,
+}
+
+/// Entries ready to be committed.
+#[derive(Debug)]
+pub struct EncodedEntries {
+    pub(super) partition: PartitionId,
+    /// Last sequence and hash before these entries.
+    pub(super) after: (Sequence, EntryHash),
+    /// Last sequence and hash with these entries.
+    pub(super) last: (Sequence, EntryHash),
+    /// First sequence and value of each block.
+    pub(super) blocks: Vec<(Sequence, Vec<u8>)>,
+    pub(super) rollups: Rollups,
+    canonical_bytes: u64,
+}
+
+impl EncodedEntries {
+    /// Last sequence and hash with these entries.
+    #[must_use]
+    pub const fn last(&self) -> (Sequence, EntryHash) {
+        self.last
+    }
+
+    /// How many entries these are.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.last.0.0 - self.after.0.0
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Canonical bytes of all of them, before compression.
+    #[must_use]
+    pub const fn canonical_bytes(&self) -> u64 {
+        self.canonical_bytes
+    }
+
+    /// Bytes of all blocks, as they are stored.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        self.blocks.iter().map(|(_, value)| value.len() as u64).sum()
+    }
+}
+
+impl EntryEncoder {
+    /// Goes on behind an entry: for an empty partition sequence 0 and [`EntryHash::ZERO`].
+    ///
+    /// # Errors
+    /// No memory for a compression context.
+    pub fn new(partition: PartitionId, after: Sequence, hash: EntryHash) -> Result<Self, LedgerError> {
+        let packer = Packer::new().map_err(not_encoded(partition, after))?;
+        let (canonical, pending) = (Vec::new(), Pending::default());
+        Ok(Self { partition, sequence: after, hash, packer, canonical, pending })
+    }
+
+    /// Encodes the entries that follow. Their `previous_hash` is not looked at.
+    ///
+    /// # Errors
+    /// A sequence or partition that does not follow; the encoder is then of no more use.
+    pub fn encode(&mut self, entries: &[Entry]) -> Result<EncodedEntries, LedgerError> {
+        let mut encoded = EncodedEntries {
+            partition: self.partition,
+            after: (self.sequence, self.hash),
+            last: (self.sequence, self.hash),
+            blocks: Vec::with_capacity(entries.len() / 64 + 1),
+            rollups: Rollups::default(),
+            canonical_bytes: 0,
+        };
+        self.pending.clear();
+        let mut previous = self.hash;
+        for entry in entries {
+            self.expect(entry)?;
+            self.push(entry)?;
+            encoded.canonical_bytes += self.canonical.len() as u64;
+            encoded.rollups.apply(entry);
+            if self.pending.marks.len() == BLOCK_ENTRIES || self.pending.kept.len() >= BLOCK_KEPT {
+                self.pack(previous, &mut encoded.blocks)?;
+                previous = self.hash;
+            }
+        }
+        self.pack(previous, &mut encoded.blocks)?;
+        encoded.last = (self.sequence, self.hash);
+        Ok(encoded)
+    }
+
+    /// Sequence and hash of the last entry.
+    #[must_use]
+    pub const fn last(&self) -> (Sequence, EntryHash) {
+        (self.sequence, self.hash)
+    }
+
+    /// Chains the entries that follow without keeping them: all that a comparison needs.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn chain(&mut self, entries: &[Entry]) -> Result<(), LedgerError> {
+        for entry in entries {
+            self.expect(entry)?;
+            self.push(entry)?;
+            self.pending.clear();
+        }
+        Ok(())
+    }
+
+    fn expect(&self, entry: &Entry) -> Result<(), LedgerError> {
+        let expected = Sequence(self.sequence.0 + 1);
+        if entry.sequence == expected && entry.partition == self.partition {
+            return Ok(());
+        }
+        Err(LedgerError::Sequence { partition: self.partition, expected, given: entry.sequence })
+    }
+
+    fn push(&mut self, entry: &Entry) -> Result<(), LedgerError> {
+        self.canonical.clear();
+        wire::encode_entry(entry, &mut self.canonical);
+        let kept = wire::split_previous_hash(&self.canonical).map(|(kept, _)| kept.len());
+        let Some(kept) = kept else {
+            let what = std::io::Error::other("its canonical bytes do not end with a previous hash");
+            return Err(not_encoded(self.partition, entry.sequence)(what));
+        };
+        self.pending.kept.extend_from_slice(&self.canonical[..kept]);
+        // The hash is the last field of an entry, and its last 32 bytes.
+        let hash_at = self.canonical.len() - self.hash.0.len();
+        self.canonical[hash_at..].copy_from_slice(&self.hash.0);
+        self.hash = wire::chain_hash(&self.hash, &self.canonical);
+        self.sequence = entry.sequence;
+        self.pending.end_entry(self.hash);
+        Ok(())
+    }
+
+    /// Packs what is pending, whose chain begins behind `previous`.
+    fn pack(
+        &mut self,
+        previous: EntryHash,
+        blocks: &mut Vec<(Sequence, Vec<u8>)>,
+    ) -> Result<(), LedgerError> {
+        let pending = std::mem::take(&mut self.pending);
+        let count = pending.marks.len();
+        let first = Sequence(self.sequence.0 + 1 - count as u64);
+        let packed = self.pack_part(first, previous, &pending, 0..count, blocks);
+        self.pending = pending;
+        self.pending.clear();
+        packed
+    }
+
+    /// Packs a part of the pending entries, in halves if it turns out too large.
+    fn pack_part(
+        &mut self,
+        first: Sequence,
+        previous: EntryHash,
+        pending: &Pending,
+        part: Range<usize>,
+        blocks: &mut Vec<(Sequence, Vec<u8>)>,
+    ) -> Result<(), LedgerError> {
+        let Some(last) = pending.marks[part.clone()].last() else { return Ok(()) };
+        let header = BlockHeader { first, count: part.len() as u64, previous, last_hash: last.hash };
+        let entries = part.clone().map(|place| pending.entry(place));
+        let value = self.packer.pack(&header, entries).map_err(not_encoded(self.partition, first))?;
+        if value.len() <= BLOCK_STORED || part.len() == 1 {
+            blocks.push((first, value));
+            return Ok(());
+        }
+        let middle = part.start + part.len() / 2;
+        let second = Sequence(first.0 + (middle - part.start) as u64);
+        let middle_hash = pending.marks[middle - 1].hash;
+        self.pack_part(first, previous, pending, part.start..middle, blocks)?;
+        self.pack_part(second, middle_hash, pending, middle..part.end, blocks)
+    }
+}
+
+/// Entries that wait to be packed, one behind the other.
+#[derive(Debug, Default)]
+struct Pending {
+    /// Canonical bytes without previous hashes.
+    kept: Vec<u8>,
+    marks: Vec<Mark>,
+}
+
+/// Where an entry ends, and its hash.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    end: usize,
+    hash: EntryHash,
+}
+
+impl Pending {
+    fn end_entry(&mut self, hash: EntryHash) {
+        self.marks.push(Mark { end: self.kept.len(), hash });
+    }
+
+    fn entry(&self, place: usize) -> &[u8] {
+        let start = place.checked_sub(1).map_or(0, |before| self.marks[before].end);
+        &self.kept[start..self.marks[place].end]
+    }
+
+    fn clear(&mut self) {
+        self.kept.clear();
+        self.marks.clear();
+    }
+}
+
+fn not_encoded(partition: PartitionId, sequence: Sequence) -> impl FnOnce(std::io::Error) -> LedgerError {
+    move |error| LedgerError::Encode { partition, sequence, what: error.to_string() }
+}

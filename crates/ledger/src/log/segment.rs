@@ -1,0 +1,165 @@
+//! Segment files: their names, their blocks one after the other, and where a torn one ends.
+//!
+//! Knows nothing of rows. Invariant: a block is shown only if its checksum holds.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use model::Offset;
+
+use super::{
+    LogError,
+    block::{HEADER, Header},
+};
+use crate::{
+    files::{self, FileError},
+    num::index,
+};
+
+/// A segment on disk.
+#[derive(Debug, Clone)]
+pub(super) struct Segment {
+    pub(super) first: Offset,
+    pub(super) path: PathBuf,
+}
+
+/// Where a segment's whole blocks end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SegmentEnd {
+    /// Offset behind the last record.
+    pub(super) next: Offset,
+    /// Byte behind the last whole block.
+    pub(super) bytes: u64,
+    /// Bytes of a torn tail behind that.
+    pub(super) torn: u64,
+}
+
+/// All segments in the order of their offsets.
+pub(super) fn list(folder: &Path) -> Result<Vec<Segment>, LogError> {
+    let mut segments = Vec::new();
+    for name in files::names(folder)? {
+        let digits = name.strip_suffix(".log").filter(|digits| digits.len() == 20);
+        if let Some(first) = digits.and_then(|digits| digits.parse().ok()) {
+            segments.push(Segment { first: Offset(first), path: folder.join(name) });
+        }
+    }
+    Ok(segments)
+}
+
+pub(super) fn path(folder: &Path, first: Offset) -> PathBuf {
+    folder.join(format!("{:020}.log", first.0))
+}
+
+/// Reads blocks from the front of a segment.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    pub(super) segment: Segment,
+    file: File,
+    length: u64,
+    /// Where the next block begins.
+    pub(super) position: u64,
+    /// Offset the next block has to begin with.
+    pub(super) next: Offset,
+    /// Payload of the block read last.
+    pub(super) payload: Vec<u8>,
+}
+
+/// What comes next in a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NextBlock {
+    Whole(Header),
+    End,
+    Broken(&'static str),
+}
+
+impl Blocks {
+    pub(super) fn open(segment: Segment) -> Result<Self, LogError> {
+        let file = File::open(&segment.path).map_err(FileError::new("open", &segment.path))?;
+        let length = file.metadata().map_err(FileError::new("read", &segment.path))?.len();
+        let next = segment.first;
+        Ok(Self { segment, file, length, position: 0, next, payload: Vec::new() })
+    }
+
+    pub(super) fn next_block(&mut self) -> Result<NextBlock, LogError> {
+        let left = self.length - self.position;
+        if left == 0 {
+            return Ok(NextBlock::End);
+        }
+        if left < HEADER as u64 {
+            return Ok(NextBlock::Broken("the header of a block ends too early"));
+        }
+        let mut header_bytes = [0; HEADER];
+        self.read(&mut header_bytes)?;
+        let Some(header) = Header::parse(&header_bytes) else {
+            return Ok(NextBlock::Broken("no block begins here"));
+        };
+        if left - (HEADER as u64) < u64::from(header.payload) {
+            return Ok(NextBlock::Broken("a block ends too early"));
+        }
+        let mut payload = std::mem::take(&mut self.payload);
+        payload.resize(header.payload as usize, 0);
+        let read = self.read(&mut payload);
+        self.payload = payload;
+        read?;
+        if !Header::matches(&header_bytes, &self.payload) {
+            return Ok(NextBlock::Broken("the checksum of a block does not hold"));
+        }
+        if header.first != self.next.0 {
+            return Ok(NextBlock::Broken(
+                "a block has another first offset than the one before it ends with",
+            ));
+        }
+        self.next = Offset(header.end());
+        self.position += (HEADER + self.payload.len()) as u64;
+        Ok(NextBlock::Whole(header))
+    }
+
+    /// Decides what a broken block at the current position is: what a crash left of writes that were never synced, or
+    /// damage. The difference is in the blocks behind it: one that was written after this place was synced proves damage.
+    pub(super) fn tear(&mut self, what: &'static str) -> Result<SegmentEnd, LogError> {
+        let mut rest = Vec::new();
+        self.seek()?;
+        self.file.read_to_end(&mut rest).map_err(FileError::new("read", &self.segment.path))?;
+        let later = (1..rest.len().saturating_sub(HEADER)).filter_map(|start| whole_block(&rest[start..]));
+        if later.into_iter().any(|header| header.synced > self.position) {
+            return Err(self.damaged(what));
+        }
+        Ok(SegmentEnd { next: self.next, bytes: self.position, torn: rest.len() as u64 })
+    }
+
+    pub(super) fn damaged(&self, what: &'static str) -> LogError {
+        LogError::Damaged { path: self.segment.path.clone(), position: self.position, what }
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> Result<(), LogError> {
+        Ok(self.file.read_exact(into).map_err(FileError::new("read", &self.segment.path))?)
+    }
+
+    fn seek(&mut self) -> Result<(), LogError> {
+        let sought: io::Result<u64> = self.file.seek(SeekFrom::Start(self.position));
+        sought.map_err(FileError::new("read", &self.segment.path))?;
+        Ok(())
+    }
+}
+
+/// Checks every block of the last segment.
+pub(super) fn find_end(segment: &Segment) -> Result<SegmentEnd, LogError> {
+    let mut blocks = Blocks::open(segment.clone())?;
+    loop {
+        match blocks.next_block()? {
+            NextBlock::Whole(_) => {}
+            NextBlock::End => return Ok(SegmentEnd { next: blocks.next, bytes: blocks.position, torn: 0 }),
+            NextBlock::Broken(what) => return blocks.tear(what),
+        }
+    }
+}
+
+fn whole_block(bytes: &[u8]) -> Option<Header> {
+    let header_bytes = bytes.first_chunk::<HEADER>()?;
+    let header = Header::parse(header_bytes)?;
+    let payload = bytes[HEADER..].get(..index(u64::from(header.payload)))?;
+    Header::matches(header_bytes, payload).then_some(header)
+}

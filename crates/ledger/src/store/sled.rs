@@ -1,0 +1,138 @@
+//! The store on disk: sled 0.34.7, one tree, one committing thread.
+//!
+//! Knows nothing of entries. The only file that names sled.
+//! Invariant: `flush` returns when the rows are safe from a power cut, not only from the end of the process.
+
+use std::{
+    fs::File,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use super::{Batch, Row, Store, StoreError};
+use crate::files::{self, FileError};
+
+/// Pages kept in memory.
+const CACHE_BYTES: u64 = 32 << 20;
+/// A process that was killed a moment ago may still hold sled's lock.
+const LOCK_TRIES: u32 = 30;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
+/// Rows in sled's default tree. A clone is another handle on the same database.
+#[derive(Debug, Clone)]
+pub struct SledStore {
+    db: sled::Db,
+    folder: PathBuf,
+}
+
+impl SledStore {
+    /// Opens the database in a folder, or makes it there.
+    ///
+    /// # Errors
+    /// Damage (see [`crate::DataDir::set_ledger_aside`]), in use, or the system's.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        files::make_folder(folder)?;
+        remove_unfinished_snapshots(folder)?;
+        let config = sled::Config::new()
+            .path(folder)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(None)
+            .use_compression(false);
+        for _ in 0..LOCK_TRIES {
+            // sled panics on some kinds of damage where it should return an error.
+            let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+            match opened {
+                Ok(Ok(db)) => return Ok(Self { db, folder: folder.to_owned() }),
+                Ok(Err(sled::Error::Io(error))) if is_locked(&error) => thread::sleep(LOCK_PAUSE),
+                Ok(Err(error)) => return Err(failed(folder, "open", error)),
+                Err(_) => return Err(corrupt(folder, "it panics at opening".to_owned())),
+            }
+        }
+        Err(StoreError::InUse { path: folder.to_owned() })
+    }
+
+    /// Bytes of its files.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn size_on_disk(&self) -> Result<u64, StoreError> {
+        self.db.size_on_disk().map_err(self.failed("measure"))
+    }
+
+    fn failed(&self, action: &'static str) -> impl FnOnce(sled::Error) -> StoreError {
+        move |error| failed(&self.folder, action, error)
+    }
+}
+
+impl Store for SledStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = self.db.get(key).map_err(self.failed("read"))?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+
+    fn scan(&self, prefix: &[u8], from: &[u8]) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + '_> {
+        let prefix = prefix.to_vec();
+        let rows = self.db.range(from.max(&prefix).to_vec()..);
+        let rows = rows.take_while(move |row| row.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix)));
+        Box::new(rows.map(|row| row.map(to_row).map_err(self.failed("read"))))
+    }
+
+    fn at_or_before(&self, prefix: &[u8], key: &[u8]) -> Result<Option<Row>, StoreError> {
+        let last = self.db.range(..=key).next_back().transpose().map_err(self.failed("read"))?;
+        Ok(last.filter(|(key, _)| key.starts_with(prefix)).map(to_row))
+    }
+
+    fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut changes = sled::Batch::default();
+        for (key, value) in batch.changes {
+            match value {
+                Some(value) => changes.insert(key, value),
+                None => changes.remove(key),
+            }
+        }
+        self.db.apply_batch(changes).map_err(self.failed("write"))
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush().map_err(self.failed("flush"))?;
+        // sled's own flush hands the pages to the system's writing-out, which a power cut can still overtake.
+        let file = self.folder.join("db");
+        File::open(&file).and_then(|opened| opened.sync_data()).map_err(FileError::new("sync", &file))?;
+        Ok(())
+    }
+}
+
+fn to_row((key, value): (sled::IVec, sled::IVec)) -> Row {
+    (key.to_vec(), value.to_vec())
+}
+
+/// A crash at start-up leaves these behind, and the next opening would take them for damage.
+fn remove_unfinished_snapshots(folder: &Path) -> Result<(), StoreError> {
+    for name in files::names(folder)? {
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            files::remove_if_there(&folder.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// sled turns the lock's error into one of kind `Other` whose text holds the original.
+fn is_locked(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.to_string().contains("WouldBlock")
+}
+
+fn failed(folder: &Path, action: &'static str, error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Corruption { .. } | sled::Error::ReportableBug(_) => corrupt(folder, error.to_string()),
+        sled::Error::Io(_) | sled::Error::CollectionNotFound(_) | sled::Error::Unsupported(_) => {
+            StoreError::Failed { action, what: error.to_string() }
+        }
+    }
+}
+
+fn corrupt(folder: &Path, what: String) -> StoreError {
+    StoreError::Corrupt { path: folder.to_owned(), what }
+}
