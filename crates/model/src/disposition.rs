@@ -206,11 +206,22 @@ impl DispositionCounts {
 
     /// Adds another count, member by member.
     pub fn add(&mut self, other: &Self) {
-        let pairs = self.by_disposition.iter_mut().zip(&other.by_disposition);
-        let pairs = pairs.chain(self.ignored.iter_mut().zip(&other.ignored));
-        for (mine, theirs) in pairs.chain(self.malformed.iter_mut().zip(&other.malformed)) {
+        for (mine, theirs) in self.pairs(other) {
             *mine += theirs;
         }
+    }
+
+    /// Takes off an earlier count of the same records.
+    pub fn subtract(&mut self, earlier: &Self) {
+        for (mine, theirs) in self.pairs(earlier) {
+            *mine = mine.saturating_sub(*theirs);
+        }
+    }
+
+    fn pairs<'a>(&'a mut self, other: &'a Self) -> impl Iterator<Item = (&'a mut u64, &'a u64)> {
+        let pairs = self.by_disposition.iter_mut().zip(&other.by_disposition);
+        let pairs = pairs.chain(self.ignored.iter_mut().zip(&other.ignored));
+        pairs.chain(self.malformed.iter_mut().zip(&other.malformed))
     }
 }
 

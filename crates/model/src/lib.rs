@@ -3,6 +3,8 @@
 //! Knows nothing of serde, protobuf, calendars, floats, async or IO.
 //! Invariant: every id and amount is its own type, so that a call with two of them swapped does not compile.
 
+#![deny(clippy::float_arithmetic)]
+
 mod disposition;
 mod entry;
 mod event;

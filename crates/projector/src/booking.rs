@@ -56,10 +56,14 @@ impl Default for Words {
 }
 
 impl Words {
-    /// Symbols come in the order of their numbers; one that is known already is left as it is.
+    /// A log may mention words in another order than that of their numbers; one that is known is left as it is.
     pub(crate) fn define(&mut self, symbol: Symbol, word: &str) {
-        if symbol.0 as usize == self.0.len() {
-            self.0.push(Text::from(word));
+        let number = symbol.0 as usize;
+        if number >= self.0.len() {
+            self.0.resize(number + 1, self.0[0].clone());
+        }
+        if self.0[number].is_empty() && number > 0 {
+            self.0[number] = Text::from(word);
         }
     }
 
@@ -112,6 +116,15 @@ impl Book<'_> {
 
     pub(crate) fn account_symbol(&self, message: &Message) -> Symbol {
         self.labels.get(message.label()).account
+    }
+
+    /// Whether two states of a message differ in what an entry says of it. Its form is in no entry.
+    pub(crate) fn differs(&self, a: &Message, b: &Message) -> bool {
+        let told = |message: &Message| {
+            let label = self.labels.get(message.label());
+            (message.id, message.at(), label.account, label.tag, label.template, label.category)
+        };
+        told(a) != told(b)
     }
 
     pub(crate) fn tracks_consent(&self, opener: &Message) -> bool {

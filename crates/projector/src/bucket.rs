@@ -15,10 +15,28 @@ const MINUTE_MS: i64 = 60_000;
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
     pub(crate) threads: Vec<Thread>,
-    by_id: HashTable<u32>,
+    by_id: HashTable<Tagged>,
     waiting: BTreeSet<(i64, u32)>,
     /// Changed since it was last written.
     pub(crate) dirty: bool,
+}
+
+/// A thread's place, and enough of its hash to find it without a look at the thread itself.
+#[derive(Debug, Clone, Copy)]
+struct Tagged {
+    tag: u32,
+    at: u32,
+}
+
+/// The half of a hash that the table does not sort by.
+fn tag_of(hash: u64) -> u32 {
+    let [.., a, b, c, d] = hash.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d]).rotate_left(9)
+}
+
+/// From the tag alone, so that a growing table need not ask the threads.
+fn spread(tag: u32) -> u64 {
+    u64::from(tag).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Users are keyed hashes, so that their bytes need no further hashing.
@@ -29,13 +47,24 @@ fn hash_of(user: UserRef, business_phone: Symbol) -> u64 {
 }
 
 impl Bucket {
+    /// Where the thread most likely is. Reads nothing of the thread, so that many such look-ups overlap; whoever uses
+    /// the answer asks [`Self::is_at`].
+    pub(crate) fn guess(&self, user: UserRef, business_phone: Symbol) -> Option<u32> {
+        let tag = tag_of(hash_of(user, business_phone));
+        self.by_id.find(spread(tag), |tagged| tagged.tag == tag).map(|tagged| tagged.at)
+    }
+
+    /// Whether the thread is at this place.
+    pub(crate) fn is_at(&self, at: u32, user: UserRef, business_phone: Symbol) -> bool {
+        let id = &self.threads[at as usize].id;
+        id.user == user && id.business_phone == business_phone
+    }
+
     /// Where the thread is, if it is known.
     pub(crate) fn find(&self, user: UserRef, business_phone: Symbol) -> Option<u32> {
-        let same = |at: &u32| {
-            let id = &self.threads[*at as usize].id;
-            id.user == user && id.business_phone == business_phone
-        };
-        self.by_id.find(hash_of(user, business_phone), same).copied()
+        let tag = tag_of(hash_of(user, business_phone));
+        let same = |tagged: &Tagged| tagged.tag == tag && self.is_at(tagged.at, user, business_phone);
+        self.by_id.find(spread(tag), same).map(|tagged| tagged.at)
     }
 
     /// Adds a thread that is not there yet.
@@ -43,14 +72,11 @@ impl Bucket {
         let at = u32::try_from(self.threads.len()).unwrap_or(u32::MAX);
         let ThreadId { user, business_phone, .. } = thread.id;
         if self.threads.len() == self.threads.capacity() {
-            self.threads.reserve_exact(4 + self.threads.len() / 4);
+            self.threads.reserve_exact(4 + self.threads.len() / 8);
         }
         self.threads.push(thread);
-        let threads = &self.threads;
-        self.by_id.insert_unique(hash_of(user, business_phone), at, |at| {
-            let id = &threads[*at as usize].id;
-            hash_of(id.user, id.business_phone)
-        });
+        let tag = tag_of(hash_of(user, business_phone));
+        self.by_id.insert_unique(spread(tag), Tagged { tag, at }, |tagged| spread(tagged.tag));
         at
     }
 

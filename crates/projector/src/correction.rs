@@ -156,14 +156,15 @@ impl Thread {
                 None => {
                     book.reverse(thread, booked);
                     book.withdraw(thread, booked);
-                    self.withdrawn.push(Withdrawn {
+                    let gone = Withdrawn {
                         opened_at: booked.opener.at(),
                         initiator: booked.initiator,
                         bookings: booked.bookings,
                         last_sequence: booked.last_sequence,
-                    });
+                    };
+                    self.withdrawn.insert((gone.opened_at, gone.initiator), gone);
                 }
-                Some(draft) if charge_differs(booked, draft) => book.reverse(thread, booked),
+                Some(draft) if charge_differs(book, booked, draft) => book.reverse(thread, booked),
                 Some(_) => {}
             }
         }
@@ -178,7 +179,7 @@ impl Thread {
                 None => self.open_from(book, draft, over),
             });
         }
-        let tail = self.conversations.split_off(start + old_length);
+        let tail: Vec<Booked> = self.conversations.drain(start + old_length..).collect();
         self.conversations.truncate(start);
         self.conversations.reserve_exact(now.len() + tail.len());
         self.conversations.extend(now);
@@ -218,7 +219,7 @@ impl Thread {
             || Counts::of(was) != Counts::of(&booked)
             || was.earner.is_some() != booked.earner.is_some();
         let opening_differs =
-            differs(&was.opener, &booked.opener) || was.without_consent != booked.without_consent;
+            book.differs(&was.opener, &booked.opener) || was.without_consent != booked.without_consent;
         if opening_differs || (booked.closed && (close_differs || !over)) {
             let open_again = booked.closed && !over;
             book.revise(self.id, &mut booked, open_again);
@@ -230,16 +231,11 @@ impl Thread {
     }
 }
 
-/// Whether two states of a message differ in what an entry says of it.
-fn differs(a: &Message, b: &Message) -> bool {
-    (a.id, a.at(), a.label()) != (b.id, b.at(), b.label())
-}
-
-fn charge_differs(booked: &Booked, draft: &Draft) -> bool {
+fn charge_differs(book: &Book<'_>, booked: &Booked, draft: &Draft) -> bool {
     match (&booked.earner, &draft.earner) {
         (None, _) => false,
         (Some(_), None) => true,
-        (Some(was), Some(is)) => differs(was, is) || differs(&booked.opener, &draft.opener),
+        (Some(was), Some(is)) => book.differs(was, is) || book.differs(&booked.opener, &draft.opener),
     }
 }
 
@@ -276,7 +272,8 @@ fn walk_both(
             if to_add.is_none() && to_drop.is_none() && old_walk.state == new_walk.state {
                 return Outcome { old: old_walk, new: new_walk, met: true };
             }
-            if index == 0 {
+            // What goes in front of the first chunk passed goes into it, behind the state that it begins with.
+            if index == 0 && number > place.chunk {
                 chunk.before = new_walk.state;
             }
             old_walk.take(rules, book, &message);

@@ -46,13 +46,25 @@ impl Label {
 pub(crate) struct Labels {
     labels: Vec<Label>,
     by_content: HashTable<u32>,
+    /// The last labels asked for: a handful make up most traffic.
+    recent: [Option<(Label, LabelId)>; 8],
 }
 
 impl Labels {
     /// The number of a label, a new one at first mention.
     pub(crate) fn intern(&mut self, label: Label) -> LabelId {
-        let labels = &self.labels;
         let hash = label.hash();
+        let place = usize::from(hash.to_le_bytes()[7] & 7);
+        if let Some((_, id)) = self.recent[place].filter(|(recent, _)| *recent == label) {
+            return id;
+        }
+        let id = self.intern_slowly(label, hash);
+        self.recent[place] = Some((label, id));
+        id
+    }
+
+    fn intern_slowly(&mut self, label: Label, hash: u64) -> LabelId {
+        let labels = &self.labels;
         if let Some(found) = self.by_content.find(hash, |number| labels[*number as usize] == label) {
             return LabelId(*found);
         }

@@ -3,6 +3,8 @@
 //! Knows nothing of clocks, files, Kafka, sled or logging, and iterates over no hash table.
 //! Invariant: the net result of a thread is a function of the set of its accepted events, whatever their order.
 
+#![deny(clippy::float_arithmetic)]
+
 mod booking;
 mod bucket;
 mod correction;
@@ -14,12 +16,14 @@ mod message;
 mod net;
 mod projector;
 mod snapshot;
+mod steps;
 mod thread;
 mod timeline;
 mod varint;
 
 pub use fold::{FoldState, OpenWindow, Rules};
 pub use identity::{charge_id, conversation_id};
-pub use net::{EvidenceReport, NetCharge, NetConversation, ThreadHistory};
+pub use net::{EvidenceReport, NetCharge, NetConversation, ThreadHistory, WithdrawnConversation};
 pub use projector::{BUCKETS, FUTURE_TOLERANCE, HORIZON, ProjectError, Projected, Projector, bucket_of};
 pub use snapshot::SnapshotError;
+pub use steps::StepEffect;

@@ -1,8 +1,8 @@
 //! The net result, read from the state: what holds, without the history of how it came about.
 
 use model::{
-    ChargeId, ConversationId, Initiator, MessageEvidence, MessageRef, Offset, PriceOutcome, Sequence, Text,
-    UnixMillis, UserRef,
+    Category, ChargeId, ConversationId, Initiator, LeadingDigits, MessageEvidence, MessageRef, Offset,
+    PriceOutcome, Sequence, Text, UnixMillis, UserRef,
 };
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     identity::{charge_id, conversation_id},
     message::{Message, Side, seen},
     projector::{BUCKETS, Projector, Slot},
+    steps::StepEffect,
     thread::Thread,
 };
 
@@ -58,6 +59,8 @@ pub struct NetCharge {
     pub at: UnixMillis,
     /// How often it was booked.
     pub booking: u32,
+    /// Category of the message that earned it.
+    pub category: Category,
     /// What it costs.
     pub price: PriceOutcome,
     /// The entry that books it.
@@ -77,6 +80,21 @@ pub struct EvidenceReport {
     pub referral: bool,
     /// Each report: what it says, when, and where it stands in the input.
     pub reports: Vec<(&'static str, UnixMillis, Offset)>,
+    /// What it does, as the fold says.
+    pub effect: StepEffect,
+}
+
+/// A conversation that was opened in the ledger and withdrawn, since an earlier message made it another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WithdrawnConversation {
+    /// From content.
+    pub conversation: ConversationId,
+    /// When its window was said to start.
+    pub opened_at: UnixMillis,
+    /// Who was said to have opened it.
+    pub initiator: Initiator,
+    /// The last entry about it; each entry names the one before.
+    pub last_entry: Sequence,
 }
 
 /// All that is known of a thread.
@@ -86,10 +104,14 @@ pub struct ThreadHistory {
     pub business_phone: Text,
     /// The user, as a keyed hash.
     pub user: UserRef,
+    /// Leading characters of the user's number, which the market depends on.
+    pub leading_digits: LeadingDigits,
     /// In order.
     pub messages: Vec<EvidenceReport>,
     /// In order of their opening.
     pub conversations: Vec<NetConversation>,
+    /// Those that the ledger has opened and withdrawn, and that do not hold again.
+    pub withdrawn: Vec<WithdrawnConversation>,
 }
 
 impl Projector {
@@ -113,17 +135,30 @@ impl Projector {
         };
         let has_it = |thread: &&Thread| {
             let phone = self.words.get(thread.id.business_phone);
+            let named = |opened_at, initiator| {
+                let found = conversation_id(phone, thread.id.user, opened_at, initiator);
+                found.0 == id || charge_id(found).0 == id
+            };
             thread.timeline.find(MessageRef(id)).is_some()
-                || thread.conversations.iter().any(|booked| {
-                    let found = conversation_id(phone, thread.id.user, booked.opener.at(), booked.initiator);
-                    found.0 == id || charge_id(found).0 == id
-                })
+                || thread.conversations.iter().any(|booked| named(booked.opener.at(), booked.initiator))
+                || thread.withdrawn.values().any(|gone| named(gone.opened_at, gone.initiator))
         };
         let thread = loaded.threads.iter().find(has_it)?;
+        let phone = self.words.get(thread.id.business_phone);
+        let steps = self.steps(thread);
+        let messages = thread.timeline.iter().zip(steps);
+        let withdrawn = thread.withdrawn.values().map(|gone| WithdrawnConversation {
+            conversation: conversation_id(phone, thread.id.user, gone.opened_at, gone.initiator),
+            opened_at: gone.opened_at,
+            initiator: gone.initiator,
+            last_entry: gone.last_sequence,
+        });
         Some(ThreadHistory {
-            business_phone: self.words.get(thread.id.business_phone).clone(),
+            business_phone: phone.clone(),
             user: thread.id.user,
-            messages: thread.timeline.iter().map(|message| self.report(thread, message)).collect(),
+            leading_digits: thread.id.leading_digits,
+            messages: messages.map(|(message, effect)| self.report(thread, message, effect)).collect(),
+            withdrawn: withdrawn.collect(),
             conversations: thread
                 .conversations
                 .iter()
@@ -153,6 +188,7 @@ impl Projector {
             charge: charge_id(conversation),
             at: earner.at(),
             booking: booked.bookings,
+            category: self.labels.get(earner.label()).category,
             price: book.price(thread.id, booked),
             entry: booked.charge_sequence,
         });
@@ -175,7 +211,7 @@ impl Projector {
         })
     }
 
-    fn report(&self, thread: &Thread, message: &Message) -> EvidenceReport {
+    fn report(&self, thread: &Thread, message: &Message, effect: StepEffect) -> EvidenceReport {
         let label = self.labels.get(message.label());
         let named = |report: &Evidence| (name_of(report.what), report.at, report.offset);
         let mut reports: Vec<_> = thread.evidence_of(message).map(named).collect();
@@ -201,6 +237,7 @@ impl Projector {
             counts: message.flags.counts(),
             referral: message.flags.is_referral(),
             reports,
+            effect,
         }
     }
 }

@@ -30,6 +30,9 @@ pub const HORIZON: DurationMillis = DurationMillis::from_days(10);
 /// Records are looked up in groups of this size before they are applied, so that memory is waited for once a group.
 const GROUP: usize = 32;
 
+/// Place of a thread that is not known yet.
+const UNKNOWN: u32 = u32::MAX;
+
 /// The bucket of a user's threads.
 #[must_use]
 pub fn bucket_of(user: UserRef) -> u16 {
@@ -183,6 +186,12 @@ impl Projector {
         &self.counts
     }
 
+    /// Whether the record at this place was resubmitted. The same original twice is a duplicate.
+    #[must_use]
+    pub fn is_resubmitted(&self, original: Offset) -> bool {
+        self.resubmitted.contains(&original.0)
+    }
+
     /// The configuration that was adopted.
     #[must_use]
     pub fn configured(&self) -> Option<Configured> {
@@ -195,7 +204,7 @@ impl Projector {
         self.configuration.as_ref().map(|(configuration, _)| configuration)
     }
 
-    /// Says which word a symbol stands for. Symbols come in the order of their numbers.
+    /// Says which word a symbol stands for.
     pub fn define(&mut self, symbol: Symbol, word: &str) {
         self.words.define(symbol, word);
     }
@@ -251,15 +260,28 @@ impl Projector {
                 }
                 self.counts.count(disposition);
                 out.dispositions.push(disposition);
-                let hint = located
-                    .map_or(u32::MAX, |(bucket, at)| self.thread(bucket, at).map_or(u32::MAX, |t| t.hint));
+                let hint = self.hint_of(record, located);
                 out.threads.push(hint);
             }
         }
         Ok(())
     }
 
-    /// Finds or begins the threads of a group of records: the look-ups do not wait for one another.
+    /// The number by which the log is told which thread a record is of.
+    fn hint_of(&mut self, record: &Record, located: Option<(u16, u32)>) -> u32 {
+        match (located, event_of(record)) {
+            (Some((bucket, at)), _) => self.thread(bucket, at).map_or(u32::MAX, |thread| thread.hint),
+            // An event of the future touches no thread, and still the log has to say whose it is.
+            (None, Some(_)) => {
+                self.next_hint += 1;
+                self.next_hint - 1
+            }
+            (None, None) => u32::MAX,
+        }
+    }
+
+    /// Finds or begins the threads of a group of records, in two rounds: what each round reads of one thread does not
+    /// wait for what it reads of another.
     fn locate<R: AsRef<Record>>(
         &mut self,
         group: &[R],
@@ -267,16 +289,29 @@ impl Projector {
         out: &mut Projected,
     ) -> Result<(), ProjectError> {
         self.located.clear();
-        for (index, record) in group.iter().map(AsRef::as_ref).enumerate() {
+        for record in group.iter().map(AsRef::as_ref) {
             let Some(event) = event_of(record).filter(|event| !is_future(record, event)) else {
                 self.located.push(None);
                 continue;
             };
             let number = bucket_of(event.user);
-            let Slot::Loaded(bucket) = &mut self.buckets[usize::from(number)] else {
+            let Slot::Loaded(bucket) = &self.buckets[usize::from(number)] else {
                 return Err(ProjectError::NotLoaded(record.offset));
             };
-            let at = match bucket.find(event.user, event.business_phone) {
+            self.located
+                .push(Some((number, bucket.guess(event.user, event.business_phone).unwrap_or(UNKNOWN))));
+        }
+        self.touch();
+        for (index, record) in group.iter().map(AsRef::as_ref).enumerate() {
+            let (Some(event), Some((number, at))) = (event_of(record), &mut self.located[index]) else {
+                continue;
+            };
+            let Slot::Loaded(bucket) = &mut self.buckets[usize::from(*number)] else { continue };
+            bucket.dirty = true;
+            if *at != UNKNOWN && bucket.is_at(*at, event.user, event.business_phone) {
+                continue;
+            }
+            *at = match bucket.find(event.user, event.business_phone) {
                 Some(at) => at,
                 None => {
                     let id = ThreadId {
@@ -284,16 +319,22 @@ impl Projector {
                         business_phone: event.business_phone,
                         leading_digits: event.leading_digits,
                     };
-                    let at = bucket.add(Thread::new(id, self.next_hint));
                     self.next_hint += 1;
                     out.new_threads.push(first + index);
-                    at
+                    bucket.add(Thread::new(id, self.next_hint - 1))
                 }
             };
-            bucket.dirty = true;
-            self.located.push(Some((number, at)));
         }
         Ok(())
+    }
+
+    /// Reads what the threads that were guessed will need, all at once: the loads overlap, where later ones would each
+    /// be waited for.
+    fn touch(&self) {
+        let threads = || self.located.iter().flatten().filter_map(|(bucket, at)| self.thread(*bucket, *at));
+        let heads = threads().fold(0_u8, |sum, thread| sum.wrapping_add(thread.touch_head()));
+        let tails = threads().fold(0_u8, |sum, thread| sum.wrapping_add(thread.touch_tail()));
+        std::hint::black_box(heads.wrapping_add(tails));
     }
 
     fn thread(&self, bucket: u16, at: u32) -> Option<&Thread> {
@@ -388,9 +429,9 @@ impl Projector {
         let late = !waives_lateness && record.record_time - event.occurred_at > HORIZON;
         self.newest_event_time = self.newest_event_time.max(event.occurred_at);
         let thread = &mut bucket.threads[at as usize];
-        let (old, new, verdict_is_new) = match thread.take(&mut self.labels, record, event, late) {
+        let (old, new, fate, verdict_is_new) = match thread.take(&mut self.labels, record, event, late) {
             Taken::Is(disposition) => return Ok(disposition),
-            Taken::Changes { old, new, verdict_is_new } => (old, new, verdict_is_new),
+            Taken::Changes { old, new, fate, verdict_is_new } => (old, new, fate, verdict_is_new),
         };
         let mut book = Book {
             configuration,
@@ -404,9 +445,11 @@ impl Projector {
             entries: &mut out.entries,
         };
         thread.change(rules, &mut book, old, new);
-        book_news(&mut book, thread.id, event, verdict_is_new);
+        if fate == Disposition::Applied {
+            book_news(&mut book, thread.id, event, verdict_is_new);
+        }
         bucket.wait(at);
-        Ok(Disposition::Applied)
+        Ok(fate)
     }
 
     /// Closes what falls due, by (end, conversation id).
@@ -481,11 +524,10 @@ impl Projector {
         missing
     }
 
-    /// All buckets that are not in memory.
+    /// Whether a bucket is not in memory.
     #[must_use]
-    pub fn away(&self) -> BTreeSet<u16> {
-        let numbered = (0..).zip(&self.buckets);
-        numbered.filter(|(_, slot)| matches!(slot, Slot::Away(_))).map(|(number, _)| number).collect()
+    pub fn is_away(&self, number: u16) -> bool {
+        self.buckets.get(usize::from(number)).is_some_and(|slot| matches!(slot, Slot::Away(_)))
     }
 }
 

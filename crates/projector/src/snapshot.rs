@@ -151,14 +151,14 @@ impl Projector {
             .collect()
     }
 
-    /// Writes a bucket to `out`, and gives to `ids` the first four bytes of the ids that were met since `since`: of
+    /// Writes a bucket to `out`, and gives to `ids` those that were met since `since`: of
     /// messages, conversations and charges.
     pub fn snapshot_bucket(
         &mut self,
         number: u16,
         since: (Offset, Sequence),
         out: &mut Vec<u8>,
-        ids: &mut Vec<(u32, u16)>,
+        ids: &mut dyn FnMut([u8; 16]),
     ) {
         out.clear();
         let Slot::Loaded(bucket) = &mut self.buckets[usize::from(number)] else { return };
@@ -168,12 +168,17 @@ impl Projector {
             put_thread(out, thread);
             let phone = self.words.get(thread.id.business_phone);
             for message in thread.timeline.iter().filter(|message| message.offset() >= since.0) {
-                ids.push((tag_of(message.id.0), number));
+                ids(message.id.0);
             }
             for booked in thread.conversations.iter().filter(|booked| booked.last_sequence > since.1) {
                 let id = conversation_id(phone, thread.id.user, booked.opener.at(), booked.initiator);
-                ids.push((tag_of(id.0), number));
-                ids.push((tag_of(charge_id(id).0), number));
+                ids(id.0);
+                ids(charge_id(id).0);
+            }
+            for gone in thread.withdrawn.values().filter(|gone| gone.last_sequence > since.1) {
+                let id = conversation_id(phone, thread.id.user, gone.opened_at, gone.initiator);
+                ids(id.0);
+                ids(charge_id(id).0);
             }
         }
     }
@@ -209,12 +214,6 @@ impl Projector {
     }
 }
 
-/// The part of an id under which it is looked up.
-fn tag_of(id: [u8; 16]) -> u32 {
-    let [a, b, c, d, ..] = id;
-    u32::from_be_bytes([a, b, c, d])
-}
-
 fn put_thread(out: &mut Vec<u8>, thread: &Thread) {
     out.extend_from_slice(&thread.id.user.0);
     out.extend_from_slice(&thread.id.leading_digits.0);
@@ -233,7 +232,7 @@ fn put_thread(out: &mut Vec<u8>, thread: &Thread) {
         put_booked(out, booked, &mut previous);
     }
     put(out, thread.withdrawn.len() as u64);
-    for gone in &thread.withdrawn {
+    for gone in thread.withdrawn.values() {
         put_signed(out, gone.opened_at.0);
         out.push(u8::from(gone.initiator == Initiator::Business));
         put(out, u64::from(gone.bookings));
@@ -276,12 +275,13 @@ fn get_thread(input: &mut Input<'_>) -> Result<Thread, Damaged> {
         thread.conversations.push(get_booked(input, &mut previous)?);
     }
     for _ in 0..input.length()? {
-        thread.withdrawn.push(Withdrawn {
+        let gone = Withdrawn {
             opened_at: UnixMillis(input.signed()?),
             initiator: initiator_of(input.array::<1>()?[0] == 1),
             bookings: input.small()?,
             last_sequence: Sequence(input.number()?),
-        });
+        };
+        thread.withdrawn.insert((gone.opened_at, gone.initiator), gone);
     }
     let reports = input.length()?;
     if reports > 0 {

@@ -1,6 +1,9 @@
 //! One thread: its messages, the state of the fold behind them, and its conversations as the ledger has them.
 
+use std::collections::BTreeMap;
+
 use model::{Disposition, Initiator, Record, SealedBody, SealedEvent, Sequence, UnixMillis};
+use smallvec::SmallVec;
 
 use crate::{
     booking::{Book, Booked, ThreadId, Withdrawn},
@@ -18,9 +21,10 @@ pub(crate) struct Thread {
     pub(crate) timeline: Timeline,
     /// The fold over all messages.
     pub(crate) state: FoldState,
-    /// In order of their opening; all but the last are closed.
-    pub(crate) conversations: Vec<Booked>,
-    pub(crate) withdrawn: Vec<Withdrawn>,
+    /// In order of their opening; all but the last are closed. Most threads have one, which lies beside the rest.
+    pub(crate) conversations: SmallVec<[Booked; 1]>,
+    /// By opening and initiator: a message may withdraw thousands, one after the other.
+    pub(crate) withdrawn: BTreeMap<(UnixMillis, Initiator), Withdrawn>,
     pub(crate) evidence: Option<Box<EvidenceLog>>,
     /// Minute under which it waits for a tick.
     pub(crate) waits_for: Option<i64>,
@@ -34,12 +38,32 @@ impl Thread {
             id,
             timeline: Timeline::default(),
             state: FoldState::default(),
-            conversations: Vec::new(),
-            withdrawn: Vec::new(),
+            conversations: SmallVec::new(),
+            withdrawn: BTreeMap::new(),
             evidence: None,
             waits_for: None,
             hint,
         }
+    }
+
+    /// Reads the lines of memory that the thread itself takes.
+    pub(crate) fn touch_head(&self) -> u8 {
+        let [low, ..] = self.hint.to_le_bytes();
+        let lengths = self.conversations.len() ^ self.timeline.chunks.len() ^ self.withdrawn.len();
+        let [length, ..] = lengths.to_le_bytes();
+        self.id.user.0[0]
+            .wrapping_add(low)
+            .wrapping_add(length)
+            .wrapping_add(u8::from(self.state.open.is_some()))
+    }
+
+    /// Reads what the next message will be compared with.
+    pub(crate) fn touch_tail(&self) -> u8 {
+        let last = self
+            .conversations
+            .last()
+            .map_or(0, |last| last.opener.id.0[0].wrapping_add(u8::from(last.closed)));
+        self.timeline.last().map_or(last, |message| message.id.0[0].wrapping_add(last))
     }
 
     /// Takes an event: tells what became of it, and whether its provider's verdict is news.
@@ -85,12 +109,18 @@ impl Thread {
         let Some(known) = known else {
             return match late {
                 true => Taken::Is(Disposition::Late),
-                false => Taken::Changes { old: None, new: reported, verdict_is_new: false },
+                false => Taken::Changes {
+                    old: None,
+                    new: reported,
+                    fate: Disposition::Applied,
+                    verdict_is_new: false,
+                },
             };
         };
         if known.side() != reported.side() {
             return Taken::Is(Disposition::Conflict);
         }
+        let mut fate = Disposition::Applied;
         if known.flags.has(seen::REPORTED) {
             let content =
                 |m: &Message| (m.flags.is_template(), m.flags.is_granted(), m.flags.is_referral(), m.label());
@@ -101,12 +131,11 @@ impl Thread {
             if event.occurred_at >= own.at {
                 return Taken::Is(Disposition::Duplicate);
             }
-            if late {
-                return Taken::Is(Disposition::Late);
-            }
+            // The same second: a duplicate, however old. Of two reports that agree to the second the earlier stands.
+            fate = Disposition::Duplicate;
             if self.evidence_of(&known).next().is_none() {
                 let new = known.moved_to(event.occurred_at, record.offset);
-                return Taken::Changes { old: Some(known), new, verdict_is_new: false };
+                return Taken::Changes { old: Some(known), new, fate, verdict_is_new: false };
             }
         } else if late {
             return Taken::Is(Disposition::Late);
@@ -122,7 +151,7 @@ impl Thread {
         let described = reported.flags.with_evidence(known.flags.evidence());
         let changed = known.with_label(label).with_flags(described);
         let new = self.with_report(labels, &known, changed, report);
-        Taken::Changes { old: Some(known), new, verdict_is_new: false }
+        Taken::Changes { old: Some(known), new, fate, verdict_is_new: false }
     }
 
     /// A status.
@@ -144,7 +173,12 @@ impl Thread {
             if says_something {
                 self.evidence_mut().put(report);
             }
-            return Taken::Changes { old: None, new, verdict_is_new: says_something };
+            return Taken::Changes {
+                old: None,
+                new,
+                fate: Disposition::Applied,
+                verdict_is_new: says_something,
+            };
         };
         if known.side() != Side::Business {
             return Taken::Is(Disposition::Conflict);
@@ -160,17 +194,19 @@ impl Thread {
                 }
             }
         };
-        match novelty {
+        let fate = match novelty {
             Novelty::Contradicts => return Taken::Is(Disposition::Conflict),
             Novelty::Repeat => return Taken::Is(Disposition::Duplicate),
-            Novelty::New | Novelty::Earlier if late => return Taken::Is(Disposition::Late),
-            Novelty::New | Novelty::Earlier => {}
-        }
-        let verdict_is_new =
-            says_something && self.evidence_of(&known).all(|known| known.verdict_hash != report.verdict_hash);
+            Novelty::Earlier => Disposition::Duplicate,
+            Novelty::New if late => return Taken::Is(Disposition::Late),
+            Novelty::New => Disposition::Applied,
+        };
+        let verdict_is_new = novelty == Novelty::New
+            && says_something
+            && self.evidence_of(&known).all(|known| known.verdict_hash != report.verdict_hash);
         let changed = known.with_flags(known.flags.with_evidence(report.what));
         let new = self.with_report(labels, &known, changed, report);
-        Taken::Changes { old: Some(known), new, verdict_is_new }
+        Taken::Changes { old: Some(known), new, fate, verdict_is_new }
     }
 
     /// Keeps one more report of a known message, and gives the message as all its reports make it.
@@ -262,7 +298,9 @@ impl Thread {
         if ends_at <= book.partition_time {
             book.close(self.id, &mut booked);
         }
-        self.conversations.reserve_exact(1);
+        if self.conversations.len() == self.conversations.capacity() {
+            self.conversations.reserve_exact(1 + self.conversations.len() / 4);
+        }
         self.conversations.push(booked);
     }
 
@@ -285,8 +323,7 @@ impl Thread {
         initiator: Initiator,
         without_consent: bool,
     ) -> Booked {
-        let again = |gone: &Withdrawn| gone.opened_at == opener.at() && gone.initiator == initiator;
-        let before = self.withdrawn.iter().position(again).map(|at| self.withdrawn.swap_remove(at));
+        let before = self.withdrawn.remove(&(opener.at(), initiator));
         Booked {
             opener: *opener,
             earner: None,
@@ -313,8 +350,9 @@ impl Thread {
 pub(crate) enum Taken {
     /// Nothing changes.
     Is(Disposition),
-    /// It is applied: `new` stands in the place of `old`.
-    Changes { old: Option<Message>, new: Message, verdict_is_new: bool },
+    /// `new` stands in the place of `old`. `fate` is applied; or duplicate, where a repeat told an earlier instant of the
+    /// same second.
+    Changes { old: Option<Message>, new: Message, fate: Disposition, verdict_is_new: bool },
 }
 
 /// The one report of a message that has no others.

@@ -35,12 +35,38 @@ pub(crate) struct Place {
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
     pub(crate) chunks: SmallVec<[Chunk; 1]>,
+    ids: IdFilter,
     by_id: Option<Box<IdTable>>,
+}
+
+/// Tells of most ids that they are new, without a look at the messages: a Bloom filter of two bits an id. At 48
+/// messages, beyond which there is a table, one new id in ten is looked for in vain.
+#[derive(Debug, Default, Clone, Copy)]
+struct IdFilter([u64; 4]);
+
+impl IdFilter {
+    /// Two places among 256. Ids are keyed hashes, so that any of their bytes are as good as a hash of them.
+    fn places(id: MessageRef) -> [(usize, u64); 2] {
+        [id.0[8], id.0[9]].map(|place| (usize::from(place >> 6), 1 << (place & 63)))
+    }
+
+    fn add(&mut self, id: MessageRef) {
+        for (word, bit) in Self::places(id) {
+            self.0[word] |= bit;
+        }
+    }
+
+    fn may_have(&self, id: MessageRef) -> bool {
+        Self::places(id).iter().all(|(word, bit)| self.0[*word] & bit != 0)
+    }
 }
 
 impl Timeline {
     pub(crate) fn from_chunks(chunks: SmallVec<[Chunk; 1]>) -> Self {
-        let mut timeline = Self { chunks, by_id: None };
+        let mut timeline = Self { chunks, ids: IdFilter::default(), by_id: None };
+        let mut ids = IdFilter::default();
+        timeline.iter().for_each(|message| ids.add(message.id));
+        timeline.ids = ids;
         timeline.index_if_long();
         timeline
     }
@@ -56,6 +82,7 @@ impl Timeline {
     /// The message with this id.
     pub(crate) fn find(&self, id: MessageRef) -> Option<Message> {
         match &self.by_id {
+            None if !self.ids.may_have(id) => None,
             None => self.iter().find(|message| message.id == id).copied(),
             Some(table) => table.find(id, |at| self.at_instant(at, id)),
         }
@@ -144,6 +171,7 @@ impl Timeline {
     }
 
     fn note(&mut self, message: &Message) {
+        self.ids.add(message.id);
         match &mut self.by_id {
             Some(table) => table.insert(message),
             None => self.index_if_long(),
@@ -160,10 +188,10 @@ impl Timeline {
     }
 }
 
-/// Grows by an eighth: threads are many, and room that is never used would be most of the memory.
+/// Grows by a quarter: threads are many, and room that is never used would be much of the memory.
 fn reserve_tight(messages: &mut Vec<Message>) {
     if messages.len() == messages.capacity() {
-        messages.reserve_exact(2 + messages.len() / 8);
+        messages.reserve_exact(3 + messages.len() / 4);
     }
 }
 
@@ -254,8 +282,11 @@ mod tests {
     };
 
     fn message(at: i64) -> Message {
-        let id =
-            MessageRef(u128::from(at.cast_unsigned()).wrapping_mul(0x1234_5678_9abc_def1_2345_6789_abcd_ef01).to_le_bytes());
+        let id = MessageRef(
+            u128::from(at.cast_unsigned())
+                .wrapping_mul(0x1234_5678_9abc_def1_2345_6789_abcd_ef01)
+                .to_le_bytes(),
+        );
         Message::new(id, UnixMillis(at), Offset(0), LabelId(0), Flags::new(Side::User, seen::REPORTED))
     }
 

@@ -93,7 +93,7 @@ pub(crate) fn read_accounts(
         for account in section.keys() {
             if account.value.is_empty() || account.value.len() > ACCOUNT_ID_LEN_MAX {
                 let problem = format!("an account id of {} bytes", account.value.len());
-                findings.push(root.source().finding(account.place, problem, "ids have 1 to 128 bytes"));
+                findings.push(root.source().finding_at(account.at, problem, "ids have 1 to 128 bytes"));
             }
             if let Some(settings) = section.table(account.value, findings) {
                 let settings = read_settings(settings, &defaults, zone_advice, findings);
@@ -118,14 +118,14 @@ fn read_settings(
             Ok(currency) => settings.currency = currency,
             Err(advice) => {
                 let problem = format!("unknown currency `{}`", code.value);
-                findings.push(section.source().finding(code.place, problem, advice));
+                findings.push(section.source().finding_at(code.at, problem, advice));
             }
         }
     }
     if let Some(zone) = section.text("zone", findings) {
         if let Some(advice) = zone_advice(zone.value) {
             let problem = format!("unknown time zone `{}`", zone.value);
-            findings.push(section.source().finding(zone.place, problem, advice));
+            findings.push(section.source().finding_at(zone.at, problem, advice));
         }
         zone.value.clone_into(&mut settings.zone);
     }

@@ -12,7 +12,7 @@ use crate::{
     configuration_text::{self, Parts},
     currency::is_known_currency,
     finding::Findings,
-    rules::{AccountRules, SharedRules},
+    rules::{AccountRules, CommonRules},
     tariff::{Tariff, TariffError},
     zone::{UnknownZone, Zone},
 };
@@ -130,13 +130,13 @@ impl Configuration {
 
     fn build(bytes: Vec<u8>, parts: Parts, tariff: Arc<Tariff>) -> Self {
         let Parts { rules, accounts, zones, files: _ } = parts;
-        let mut shared: BTreeMap<(Currency, String), Arc<SharedRules>> = BTreeMap::new();
+        let mut common: BTreeMap<(Currency, String), Arc<CommonRules>> = BTreeMap::new();
         let mut rules_of = |settings: AccountSettings| {
             let key = (settings.currency, settings.zone.clone());
-            let made = shared.entry(key).or_insert_with_key(|(currency, zone)| {
+            let made = common.entry(key).or_insert_with_key(|(currency, zone)| {
                 // Both ways to get here have put every zone that is named into the table.
                 let zone = zones.get(zone).cloned().unwrap_or_else(|| Arc::new(Zone::utc()));
-                Arc::new(SharedRules::new(tariff.clone(), zone, *currency))
+                Arc::new(CommonRules::new(tariff.clone(), zone, *currency))
             });
             Arc::new(AccountRules::new(settings, made.clone()))
         };

@@ -113,8 +113,8 @@ fn read_parts(root: Section<'_>, findings: &mut Vec<Finding>) -> Option<Parts> {
     if format.value != FORMAT {
         let problem =
             format!("form {} of a configuration, of which this release knows {FORMAT}", format.value);
-        findings.push(root.source().finding(
-            format.place,
+        findings.push(root.source().finding_at(
+            format.at,
             problem,
             "use the release that adopted it, or a newer one",
         ));
@@ -136,7 +136,7 @@ fn read_parts(root: Section<'_>, findings: &mut Vec<Finding>) -> Option<Parts> {
     let accounts = read_accounts(root, &base, &known, findings);
     if accounts.defaults.currency == base.currency || accounts.defaults.zone.is_empty() {
         let problem = "the table `defaults` lacks currency or zone";
-        findings.push(root.source().finding(format.place, problem, "restore the configuration from a copy"));
+        findings.push(root.source().finding_at(format.at, problem, "restore the configuration from a copy"));
     }
     let mut files = BTreeMap::new();
     if let Some(section) = root.table("files", findings) {
@@ -165,12 +165,12 @@ fn read_zones(root: Section<'_>, findings: &mut Vec<Finding>) -> BTreeMap<String
 fn read_zone(name: &str, section: Section<'_>, findings: &mut Vec<Finding>) -> Option<Zone> {
     section.only(&["base", "changes"], findings);
     let base = section.need_text("base", findings)?;
-    let mut wrong = |place, text: &str, what: &str| {
+    let mut wrong = |at, text: &str, what: &str| {
         let problem = format!("`{text}` is {what}");
-        findings.push(section.source().finding(place, problem, "restore the configuration from a copy"));
+        findings.push(section.source().finding_at(at, problem, "restore the configuration from a copy"));
     };
     let Some(base_seconds) = parse_offset(base.value) else {
-        wrong(base.place, base.value, "no offset such as -03:00");
+        wrong(base.at, base.value, "no offset such as -03:00");
         return None;
     };
     let mut changes: Vec<OffsetChange> = Vec::new();
@@ -178,8 +178,8 @@ fn read_zone(name: &str, section: Section<'_>, findings: &mut Vec<Finding>) -> O
     for text in listed {
         let mut wrong = |what: &str| {
             let problem = format!("`{}` is {what}", text.value);
-            findings.push(section.source().finding(
-                text.place,
+            findings.push(section.source().finding_at(
+                text.at,
                 problem,
                 "restore the configuration from a copy",
             ));

@@ -8,21 +8,22 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use crate::finding::{Finding, Place, Source, did_you_mean};
+use crate::finding::{Finding, Source, did_you_mean};
 
 /// A table of a document, with the name under which complaints speak of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Section<'t> {
     source: Source<'t>,
     table: &'t DeTable<'t>,
-    at: Place,
+    /// Byte at which it begins. Lines are counted only for a finding, since counting reads all the text before.
+    at: usize,
 }
 
-/// A value with its place.
+/// A value with the byte at which it stands.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Value<'t, T> {
     pub(crate) value: T,
-    pub(crate) place: Place,
+    pub(crate) at: usize,
     pub(crate) key: &'t str,
 }
 
@@ -31,9 +32,9 @@ pub(crate) fn parse<'t>(source: Source<'t>, findings: &mut Vec<Finding>) -> Opti
     match DeTable::parse(source.text) {
         Ok(table) => Some(table),
         Err(error) => {
-            let place = source.place(error.span().map_or(0, |span| span.start));
+            let at = error.span().map_or(0, |span| span.start);
             let problem = format!("not valid TOML: {}", error.message().replace('\n', ", "));
-            findings.push(source.finding(place, problem, "mend the line"));
+            findings.push(source.finding_at(at, problem, "mend the line"));
             None
         }
     }
@@ -42,7 +43,7 @@ pub(crate) fn parse<'t>(source: Source<'t>, findings: &mut Vec<Finding>) -> Opti
 impl<'t> Section<'t> {
     /// The document itself.
     pub(crate) fn root(source: Source<'t>, table: &'t Spanned<DeTable<'t>>) -> Self {
-        Self { source, table: table.get_ref(), at: Place { line: 1, column: 1 } }
+        Self { source, table: table.get_ref(), at: 0 }
     }
 
     pub(crate) fn source(&self) -> Source<'t> {
@@ -54,26 +55,26 @@ impl<'t> Section<'t> {
         for key in self.table.keys() {
             let name: &str = key.get_ref();
             if !known.contains(&name) {
-                let place = self.source.place(key.span().start);
                 let problem = format!("unknown key `{name}`");
-                findings.push(self.source.finding(place, problem, did_you_mean(name, known)));
+                let advice = did_you_mean(name, known);
+                findings.push(self.source.finding_at(key.span().start, problem, advice));
             }
         }
     }
 
-    fn get(&self, key: &'t str) -> Option<(&'t DeValue<'t>, Place)> {
+    fn get(&self, key: &'t str) -> Option<(&'t DeValue<'t>, usize)> {
         let value = self.table.get(key)?;
-        Some((value.get_ref(), self.source.place(value.span().start)))
+        Some((value.get_ref(), value.span().start))
     }
 
     /// Text under a key, if the key is there.
     pub(crate) fn text(&self, key: &'t str, findings: &mut Vec<Finding>) -> Option<Value<'t, &'t str>> {
-        let (value, place) = self.get(key)?;
+        let (value, at) = self.get(key)?;
         let text = value.as_str();
         if text.is_none() {
-            self.wrong_type(key, value, "a text in quotes", place, findings);
+            self.wrong_type(key, value, "a text in quotes", at, findings);
         }
-        text.map(|value| Value { value, place, key })
+        text.map(|value| Value { value, at, key })
     }
 
     /// Text under a key that must be there.
@@ -84,10 +85,10 @@ impl<'t> Section<'t> {
 
     /// True or false under a key, if the key is there.
     pub(crate) fn flag(&self, key: &'t str, findings: &mut Vec<Finding>) -> Option<bool> {
-        let (value, place) = self.get(key)?;
+        let (value, at) = self.get(key)?;
         let flag = value.as_bool();
         if flag.is_none() {
-            self.wrong_type(key, value, "true or false", place, findings);
+            self.wrong_type(key, value, "true or false", at, findings);
         }
         flag
     }
@@ -95,13 +96,13 @@ impl<'t> Section<'t> {
     /// A whole number from 0 under a key that must be there.
     pub(crate) fn need_number(&self, key: &'t str, findings: &mut Vec<Finding>) -> Option<Value<'t, u32>> {
         self.need(key, findings);
-        let (value, place) = self.get(key)?;
+        let (value, at) = self.get(key)?;
         let number = value.as_integer().filter(|number| number.radix() == 10);
         let number = number.and_then(|number| number.as_str().parse().ok());
         if number.is_none() {
-            self.wrong_type(key, value, "a whole number", place, findings);
+            self.wrong_type(key, value, "a whole number", at, findings);
         }
-        number.map(|value| Value { value, place, key })
+        number.map(|value| Value { value, at, key })
     }
 
     /// A list of texts under a key that must be there.
@@ -111,42 +112,41 @@ impl<'t> Section<'t> {
         findings: &mut Vec<Finding>,
     ) -> Option<Vec<Value<'t, &'t str>>> {
         self.need(key, findings);
-        let (value, place) = self.get(key)?;
+        let (value, at) = self.get(key)?;
         let texts = value.as_array().and_then(|array| {
             let item = |item: &'t Spanned<DeValue<'t>>| {
-                let place = self.source.place(item.span().start);
-                item.get_ref().as_str().map(|value| Value { value, place, key })
+                let at = item.span().start;
+                item.get_ref().as_str().map(|value| Value { value, at, key })
             };
             array.iter().map(item).collect()
         });
         if texts.is_none() {
-            self.wrong_type(key, value, "a list of texts", place, findings);
+            self.wrong_type(key, value, "a list of texts", at, findings);
         }
         texts
     }
 
     /// The table under a key, if the key is there.
     pub(crate) fn table(&self, key: &'t str, findings: &mut Vec<Finding>) -> Option<Section<'t>> {
-        let (value, place) = self.get(key)?;
+        let (value, at) = self.get(key)?;
         let table = value.as_table();
         if table.is_none() {
-            self.wrong_type(key, value, "a table", place, findings);
+            self.wrong_type(key, value, "a table", at, findings);
         }
-        table.map(|table| Self { source: self.source, table, at: place })
+        table.map(|table| Self { source: self.source, table, at })
     }
 
     /// The keys of this table, with their places.
     pub(crate) fn keys(&self) -> impl Iterator<Item = Value<'t, &'t str>> {
-        let source = self.source;
-        self.table.keys().map(move |key| {
+        self.table.keys().map(|key| {
             let name: &'t str = key.get_ref();
-            Value { value: name, place: source.place(key.span().start), key: name }
+            Value { value: name, at: key.span().start, key: name }
         })
     }
 
     fn need(&self, key: &str, findings: &mut Vec<Finding>) {
         if !self.table.contains_key(key) {
-            findings.push(self.source.finding(self.at, format!("no key `{key}`"), "add it"));
+            findings.push(self.source.finding_at(self.at, format!("no key `{key}`"), "add it"));
         }
     }
 
@@ -155,11 +155,11 @@ impl<'t> Section<'t> {
         key: &str,
         value: &DeValue<'_>,
         wanted: &str,
-        place: Place,
+        at: usize,
         findings: &mut Vec<Finding>,
     ) {
         let problem = format!("`{key}` is of type {}", value.type_str());
-        findings.push(self.source.finding(place, problem, format!("write {wanted}")));
+        findings.push(self.source.finding_at(at, problem, format!("write {wanted}")));
     }
 }
 

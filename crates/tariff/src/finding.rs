@@ -76,6 +76,16 @@ impl Source<'_> {
         }
     }
 
+    /// A finding about what stands at a byte.
+    pub(crate) fn finding_at(
+        &self,
+        byte: usize,
+        problem: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Finding {
+        self.finding(self.place(byte), problem, advice)
+    }
+
     pub(crate) fn finding(
         &self,
         place: Place,

@@ -26,6 +26,9 @@ pub(crate) const MARKETS_MAX: usize = 255;
 pub(crate) struct MarketMap {
     /// Sorted.
     names: Vec<Text>,
+    /// Places among `names`, found by a hash of the name; [`NO_NAME`] where none is. Pricing asks by name, and a binary
+    /// search costs as much as all the rest of it.
+    slots: Box<[u8]>,
     /// First dates of the stretches after the first, which has no beginning.
     changes: Vec<Date>,
     /// For each stretch and prefix the index of the market; one more than `changes`.
@@ -39,6 +42,9 @@ pub(crate) struct MarketMap {
 }
 
 const NO_ROW: u16 = u16::MAX;
+const NO_NAME: u8 = u8::MAX;
+/// Slots for names: four times as many as there can be names.
+const SLOTS: usize = 1_024;
 
 impl MarketMap {
     /// Builds the tables. Rows must not overlap; there must be at most [`MARKETS_MAX`] names with `other`.
@@ -51,6 +57,7 @@ impl MarketMap {
         changes.sort();
         changes.dedup();
         let mut map = Self {
+            slots: slots_of(&names),
             names,
             changes,
             tables: Vec::new(),
@@ -111,7 +118,14 @@ impl MarketMap {
 
     /// Place of a market among [`Self::names`].
     pub(crate) fn index_of(&self, market: &str) -> Option<usize> {
-        self.names.binary_search_by(|name| (**name).cmp(market)).ok()
+        let mut slot = slot_of(market);
+        loop {
+            match self.slots[slot] {
+                NO_NAME => return None,
+                found if *self.names[usize::from(found)] == *market => return Some(usize::from(found)),
+                _ => slot = (slot + 1) % SLOTS,
+            }
+        }
     }
 
     /// The dates on which the map changes, in order. The stretch before the first has number 0.
@@ -147,6 +161,27 @@ impl fmt::Debug for MarketMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MarketMap({} markets, {} stretches)", self.names.len(), self.tables.len())
     }
+}
+
+/// Puts each name into the first free slot from its own on. Names beyond [`MARKETS_MAX`] are left out, so that a free
+/// slot is always left and a search always ends.
+fn slots_of(names: &[Text]) -> Box<[u8]> {
+    let mut slots = vec![NO_NAME; SLOTS];
+    for (name, place) in names.iter().zip(0..NO_NAME) {
+        let mut slot = slot_of(name);
+        while slots[slot] != NO_NAME {
+            slot = (slot + 1) % SLOTS;
+        }
+        slots[slot] = place;
+    }
+    slots.into()
+}
+
+/// The slot where the search for a name begins: FNV-1a over its bytes.
+fn slot_of(name: &str) -> usize {
+    let hash =
+        name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    usize::try_from(hash >> 22).unwrap_or(0)
 }
 
 /// The table entry of the digits at the beginning, up to four; what follows the first other character is left out.
@@ -244,6 +279,19 @@ mod tests {
             let expected = if stranger.starts_with('1') { "North" } else { "Other" };
             assert_eq!(market(1, stranger), expected, "{stranger}");
         }
+    }
+
+    #[test]
+    fn every_name_is_found_by_itself_and_no_other_is() {
+        let many: Vec<MarketRow> =
+            (0..254).map(|n| row("1", &format!("Market {n}"), &format!("{}-01-01", 1970 + n), "")).collect();
+        let map = MarketMap::new(&many, &[], &"Other".into());
+        assert_eq!(map.names().len(), MARKETS_MAX);
+        for (place, name) in map.names().iter().enumerate() {
+            assert_eq!(map.index_of(name), Some(place));
+            assert_eq!(map.index_of(&format!("{name} ")), None);
+        }
+        assert_eq!(map.index_of(""), None);
     }
 
     #[test]

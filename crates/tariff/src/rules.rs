@@ -17,9 +17,9 @@ use crate::{
     zone::Zone,
 };
 
-/// What accounts with the same currency and zone have in common.
+/// What accounts with the same currency and zone have alike.
 #[derive(Debug)]
-pub(crate) struct SharedRules {
+pub(crate) struct CommonRules {
     tariff: Arc<Tariff>,
     zone: Arc<Zone>,
     /// When the stretches of the market map begin here, after the first.
@@ -27,7 +27,7 @@ pub(crate) struct SharedRules {
     prices: Prices,
 }
 
-impl SharedRules {
+impl CommonRules {
     pub(crate) fn new(tariff: Arc<Tariff>, zone: Arc<Zone>, currency: Currency) -> Self {
         let market_starts = tariff.map().changes().iter().map(|date| zone.day_start(*date)).collect();
         let prices = Prices::new(&tariff, currency, &zone);
@@ -39,12 +39,12 @@ impl SharedRules {
 #[derive(Debug)]
 pub struct AccountRules {
     settings: AccountSettings,
-    shared: Arc<SharedRules>,
+    common: Arc<CommonRules>,
 }
 
 impl AccountRules {
-    pub(crate) fn new(settings: AccountSettings, shared: Arc<SharedRules>) -> Self {
-        Self { settings, shared }
+    pub(crate) fn new(settings: AccountSettings, common: Arc<CommonRules>) -> Self {
+        Self { settings, common }
     }
 
     /// The settings they were made from.
@@ -56,13 +56,13 @@ impl AccountRules {
     /// The tariff.
     #[must_use]
     pub fn tariff(&self) -> &Tariff {
-        &self.shared.tariff
+        &self.common.tariff
     }
 
     /// The time zone, in which months and dates begin at 00:00.
     #[must_use]
     pub fn zone(&self) -> &Zone {
-        &self.shared.zone
+        &self.common.zone
     }
 
     /// The account is billed in it.
@@ -80,35 +80,38 @@ impl AccountRules {
     /// The month an instant lies in. See [`Zone::period`].
     #[must_use]
     pub fn period(&self, at: UnixMillis) -> Period {
-        self.shared.zone.period(at)
+        self.common.zone.period(at)
     }
 
     /// Begin and exclusive end of a month.
     #[must_use]
     pub fn period_bounds(&self, period: Period) -> (UnixMillis, UnixMillis) {
-        self.shared.zone.period_bounds(period)
+        self.common.zone.period_bounds(period)
     }
 
     /// The market of a user: that of the longest prefix in force on the local date. A provider id is looked up by its
     /// country. Without a row, the tariff's market for such numbers.
     #[must_use]
     pub fn market(&self, digits: LeadingDigits, at: UnixMillis) -> &Text {
-        self.shared.tariff.map().market(self.market_stretch(at), digits)
+        self.common.tariff.map().market(self.market_stretch(at), digits)
     }
 
     /// The row of the market map that [`Self::market`] went by; none for numbers without a row.
     #[must_use]
     pub fn market_row(&self, digits: LeadingDigits, at: UnixMillis) -> Option<&MarketRow> {
-        let tariff = &self.shared.tariff;
+        let tariff = &self.common.tariff;
         tariff.map().row(self.market_stretch(at), digits).and_then(|row| tariff.markets().get(row))
     }
 
     fn market_stretch(&self, at: UnixMillis) -> usize {
-        self.shared.market_starts.partition_point(|start| *start <= at)
+        self.common.market_starts.partition_point(|start| *start <= at)
     }
 
     /// What a conversation costs by the card in force on the local date on which it opened. Without a rate there is no
     /// amount, and the reason is [`crate::NO_RATE`]; [`Self::why_unpriced`] says what is missing.
+    ///
+    /// The answer shares its words with the rules. Threads that price much should each read a configuration of their
+    /// own, or they wait for each other at the counters of those words.
     #[must_use]
     pub fn conversation_price(
         &self,
@@ -116,16 +119,22 @@ impl AccountRules {
         initiator: Initiator,
         opened_at: UnixMillis,
     ) -> PriceOutcome {
-        let market = self.shared.tariff.map().index_of(market);
-        self.shared.prices.outcome(market, RateKind::of(initiator), opened_at).clone()
+        self.price(market, initiator, opened_at).clone()
+    }
+
+    /// As [`Self::conversation_price`], for a caller that only compares.
+    #[must_use]
+    pub fn price(&self, market: &str, initiator: Initiator, opened_at: UnixMillis) -> &PriceOutcome {
+        let market = self.common.tariff.map().index_of(market);
+        self.common.prices.outcome(market, RateKind::of(initiator), opened_at)
     }
 
     /// The row of the card that [`Self::conversation_price`] went by.
     #[must_use]
     pub fn rate_row(&self, market: &str, initiator: Initiator, opened_at: UnixMillis) -> Option<&RateRow> {
-        let market = self.shared.tariff.map().index_of(market)?;
-        let row = self.shared.prices.row(market, RateKind::of(initiator), opened_at)?;
-        self.shared.tariff.rates().get(row)
+        let market = self.common.tariff.map().index_of(market)?;
+        let row = self.common.prices.row(market, RateKind::of(initiator), opened_at)?;
+        self.common.tariff.rates().get(row)
     }
 
     /// What is missing for a price; none if there is one.
@@ -136,7 +145,7 @@ impl AccountRules {
         initiator: Initiator,
         opened_at: UnixMillis,
     ) -> Option<WhyUnpriced> {
-        let tariff = &self.shared.tariff;
+        let tariff = &self.common.tariff;
         if self.rate_row(market, initiator, opened_at).is_some() {
             return None;
         }
@@ -162,6 +171,6 @@ impl AccountRules {
     /// The date that the account's clock shows.
     #[must_use]
     pub fn local_date(&self, at: UnixMillis) -> Date {
-        self.shared.zone.date(at)
+        self.common.zone.date(at)
     }
 }

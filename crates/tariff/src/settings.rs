@@ -91,7 +91,7 @@ fn id(section: Section<'_>, findings: &mut Vec<Finding>) -> Option<Text> {
     if id.value.is_empty() || id.value.len() > 64 || !id.value.bytes().all(letters) {
         let problem = format!("`{}` is no id of a tariff", id.value);
         let advice = "use 1 to 64 small letters, digits and hyphens, such as `whatsapp-2022`";
-        findings.push(section.source().finding(id.place, problem, advice));
+        findings.push(section.source().finding_at(id.at, problem, advice));
         return None;
     }
     Some(id.value.into())
@@ -101,7 +101,7 @@ fn other_market(section: Section<'_>, findings: &mut Vec<Finding>) -> Option<Tex
     let name = section.need_text("other_market", findings)?;
     if name.value.trim().is_empty() {
         let advice = "name the market of numbers without a row, such as `Other`";
-        findings.push(section.source().finding(name.place, "`other_market` is empty", advice));
+        findings.push(section.source().finding_at(name.at, "`other_market` is empty", advice));
         return None;
     }
     Some(name.value.into())
@@ -114,7 +114,7 @@ fn window_length(section: Section<'_>, findings: &mut Vec<Finding>) -> Option<Du
     }
     let problem = format!("a window of {} hours", hours.value);
     let advice = format!("write a number from 1 to {WINDOW_HOURS_MAX}");
-    findings.push(section.source().finding(hours.place, problem, advice));
+    findings.push(section.source().finding_at(hours.at, problem, advice));
     None
 }
 
@@ -126,8 +126,8 @@ fn dates(section: Section<'_>, findings: &mut Vec<Finding>) -> Option<DateRange>
         Ok(date) => Some(date),
         Err(error) => {
             let problem = format!("`{}` is `{}`, {error}", text.key, text.value);
-            findings.push(section.source().finding(
-                text.place,
+            findings.push(section.source().finding_at(
+                text.at,
                 problem,
                 "write a date such as \"2022-02-01\"",
             ));
@@ -143,7 +143,7 @@ fn dates(section: Section<'_>, findings: &mut Vec<Finding>) -> Option<DateRange>
         && end <= from
     {
         let problem = format!("the tariff ends on {end}, not after it begins on {from}");
-        findings.push(section.source().finding(text.place, problem, "write a later date, or leave `to` out"));
+        findings.push(section.source().finding_at(text.at, problem, "write a later date, or leave `to` out"));
         return None;
     }
     Some(DateRange { from, to })
@@ -162,7 +162,7 @@ fn choice<T: Copy>(
     }
     let known: Vec<&str> = words.iter().map(|(known, _)| *known).collect();
     let problem = format!("`{key}` is `{}`, which this release does not know", word.value);
-    findings.push(section.source().finding(word.place, problem, did_you_mean(word.value, &known)));
+    findings.push(section.source().finding_at(word.at, problem, did_you_mean(word.value, &known)));
     None
 }
 

@@ -3,14 +3,17 @@
 //! Knows no account: currency and zone come later, in [`crate::AccountRules`].
 //! Invariant: a [`Tariff`] exists only if the check of its files found nothing.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use model::{DurationMillis, Text};
 
 use crate::{
     builtin,
     cards::{self, RateRow},
-    date::DateRange,
+    date::{Date, DateRange},
     finding::{Finding, Findings, Place, Source},
     market_map::{MARKETS_MAX, MarketMap},
     markets::{self, CountryRow, MarketRow},
@@ -48,6 +51,11 @@ pub struct Tariff {
     map: MarketMap,
     files: BTreeMap<String, String>,
 }
+
+/// A row's number takes two bytes in the map's tables.
+const MARKET_ROWS_MAX: usize = 65_534;
+/// Eighty years of monthly changes: far more than a tariff has, and tables that still fit into memory.
+const DATES_MAX: usize = 1_000;
 
 const SETTINGS_FILE: &str = "tariff.toml";
 const MARKETS_FILE: &str = "markets.csv";
@@ -158,16 +166,24 @@ fn read(files: &BTreeMap<String, String>, findings: &mut Vec<Finding>) -> Option
     names.sort();
     names.dedup();
     let countries = countries?;
-    let map = MarketMap::new(&market_rows, &countries, &settings.other_market);
-    if map.names().len() > MARKETS_MAX || market_rows.len() > usize::from(u16::MAX) - 1 {
-        let problem = format!("{} markets in {} rows", map.names().len(), market_rows.len());
-        let advice = format!("keep to {MARKETS_MAX} markets and 65,534 rows");
+    let dates = distinct_dates(market_rows.iter().map(|row| row.dates));
+    if names.len() > MARKETS_MAX || market_rows.len() > MARKET_ROWS_MAX || dates > DATES_MAX {
+        let problem = format!("{} markets in {} rows with {dates} dates", names.len(), market_rows.len());
+        let advice = format!("keep to {MARKETS_MAX} markets, {MARKET_ROWS_MAX} rows and {DATES_MAX} dates");
         findings.push(markets_source.finding(START, problem, advice));
         return None;
     }
+    let map = MarketMap::new(&market_rows, &countries, &settings.other_market);
     let mut rates = Vec::new();
     for card in cards {
         rates.extend(cards::read(card, &names, findings));
+    }
+    let dates = distinct_dates(rates.iter().map(|row| row.dates));
+    if dates > DATES_MAX {
+        let advice = format!("keep to {DATES_MAX}");
+        let source = Source { file: "rates", text: "" };
+        findings.push(source.finding(START, format!("the cards change on {dates} dates"), advice));
+        return None;
     }
     cards::find_overlaps(&rates, findings);
     Some(Tariff {
@@ -184,6 +200,11 @@ fn read(files: &BTreeMap<String, String>, findings: &mut Vec<Finding>) -> Option
         map,
         files: files.clone(),
     })
+}
+
+/// On how many dates something changes: the size of the tables that are made of the rows.
+fn distinct_dates(ranges: impl Iterator<Item = DateRange>) -> usize {
+    ranges.flat_map(|range| [Some(range.from), range.to]).flatten().collect::<BTreeSet<Date>>().len()
 }
 
 const START: Place = Place { line: 1, column: 1 };

@@ -3,6 +3,8 @@
 //! Knows only the public face of the crate.
 //! Invariant: one mistake gives one finding, which names the file and the place.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::collections::BTreeMap;
 
 use tariff::{Tariff, check};
@@ -120,4 +122,25 @@ fn all_findings_come_at_once_in_the_order_of_the_files() {
     assert_eq!(found, ["markets.csv", "rates/2022-02-01-EUR.csv", "rates/2022-02-01-USD.csv"]);
     let error = Tariff::from_files(&files).unwrap_err().to_string();
     assert!(error.starts_with("markets.csv:4:") && error.ends_with("(and 2 more)"), "{error}");
+}
+
+#[test]
+fn tables_too_large_for_memory_are_refused_before_they_are_made() {
+    let mut many_dates = files();
+    let mut rows = String::from("prefix,market,from,to,status,source\n");
+    for year in 2000..2100 {
+        for month in 1..=12 {
+            rows += &format!("{},A,{year}-{month:02}-01,{year}-{month:02}-02,derived,s\n", year * 7 % 10_000);
+        }
+    }
+    many_dates.insert("markets.csv".to_owned(), rows);
+    let findings = check(&many_dates);
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].problem, "2 markets in 1200 rows with 2400 dates");
+
+    let mut many_markets = files();
+    let row = |n: u32| format!("{n},Market {n},2022-02-01,,derived,s\n");
+    let rows: String = (1_000..1_300).map(row).collect();
+    many_markets.insert("markets.csv".to_owned(), format!("prefix,market,from,to,status,source\n{rows}"));
+    assert_eq!(check(&many_markets)[0].problem, "301 markets in 300 rows with 1 dates");
 }

@@ -3,6 +3,8 @@
 //! Knows only the public face of the crate.
 //! Invariant: the same content has the same hash, another content another.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::sync::Arc;
 
 use model::{Currency, Initiator, LeadingDigits, Period, UnixMillis};

@@ -3,6 +3,8 @@
 //! Knows only the public face of the crate.
 //! Invariant: every figure here stands in a data file; none is computed by the test.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use model::{Currency, Initiator, LeadingDigits, Text, UnixMillis};
