@@ -1,0 +1,109 @@
+//! The thread that commits: log first, then what must not be lost beside it, then the ledger.
+//!
+//! Invariant: a record is synced in the log before the commit that uses it; after the first failure nothing follows.
+
+use std::{collections::BTreeMap, sync::mpsc::Receiver};
+
+use ledger::{
+    Commit, EntryEncoder, Ledger, Quarantine, SymbolTable, UserDirectory,
+    log::LogWriter,
+    store::{Row, Store},
+};
+
+use crate::{
+    EMBEDDED_PARTITION,
+    error::PipelineError,
+    group::Ready,
+    source::{SourceKey, SourceMark, SourceMarks},
+};
+
+/// Writes what a directory keeps.
+#[derive(Debug)]
+pub(crate) struct Committer<'a, S> {
+    /// The ledger.
+    pub(crate) ledger: &'a mut Ledger<S>,
+    /// Encodes and chains the entries.
+    pub(crate) encoder: EntryEncoder,
+    /// The log; absent while what it holds already is committed after a crash.
+    pub(crate) log: Option<&'a mut LogWriter>,
+    /// The words of the log.
+    pub(crate) symbols: &'a mut SymbolTable,
+    /// Numbers behind user references.
+    pub(crate) users: &'a mut UserDirectory,
+    /// Originals of quarantined records.
+    pub(crate) quarantine: &'a mut Quarantine,
+    /// For each input of this run, the mark that it goes on from.
+    pub(crate) started_from: BTreeMap<SourceKey, Option<SourceMark>>,
+}
+
+impl<S: Store> Committer<'_, S> {
+    /// Commits all that comes, until there is no more.
+    ///
+    /// # Errors
+    /// The first that occurs.
+    pub(crate) fn run(mut self, groups: &Receiver<Ready>) -> Result<(), PipelineError> {
+        while let Ok(ready) = groups.recv() {
+            self.commit(ready)?;
+        }
+        Ok(())
+    }
+
+    /// Commits one group.
+    ///
+    /// # Errors
+    /// Nothing of the group is committed then.
+    pub(crate) fn commit(&mut self, ready: Ready) -> Result<(), PipelineError> {
+        let from_offset = ready.first_offset();
+        let Ready { group, next_offset, partition_time } = ready;
+        let encoded = self.encoder.encode(&group.entries)?;
+        for (symbol, word) in &group.words {
+            // Numbers come from the same list, in their order.
+            if self.symbols.word(*symbol) != word {
+                self.symbols
+                    .define(*symbol, word)
+                    .map_err(|_| PipelineError::ThreadEnded("list of words"))?;
+            }
+        }
+        if !group.quarantined.is_empty() {
+            self.quarantine.append(&group.quarantined)?;
+        }
+        if !group.users.is_empty() {
+            let users: Vec<_> = group.users.iter().map(|(user, number)| (*user, number.as_str())).collect();
+            self.users.append(&users)?;
+        }
+        if let Some(log) = &mut self.log {
+            for (records, threads) in &group.records {
+                log.append(records, threads, self.symbols)?;
+            }
+            log.sync()?;
+        }
+        let sources = self.source_rows(&group.marks)?;
+        let commit = Commit {
+            partition: EMBEDDED_PARTITION,
+            from_offset,
+            next_offset,
+            partition_time,
+            dispositions: &group.dispositions,
+            empty_offsets: 0,
+            config: group.configuration,
+            checkpoint: None,
+            sources: &sources,
+        };
+        self.ledger.commit_encoded(&mut [(commit, encoded)])?;
+        Ok(())
+    }
+
+    fn source_rows(&mut self, marks: &[(SourceKey, SourceMark)]) -> Result<Vec<Row>, PipelineError> {
+        let newest: BTreeMap<SourceKey, SourceMark> = marks.iter().copied().collect();
+        let mut rows = Vec::with_capacity(newest.len());
+        for (key, mark) in newest {
+            let stored = self.ledger.reader().source(&key.0)?;
+            let mut known = stored.and_then(|bytes| SourceMarks::from_bytes(&bytes)).unwrap_or_default();
+            let from = self.started_from.get(&key).copied().flatten();
+            known.advance(from.as_ref(), mark);
+            self.started_from.insert(key, Some(mark));
+            rows.push((key.0.to_vec(), known.to_bytes()));
+        }
+        Ok(rows)
+    }
+}

@@ -1,0 +1,39 @@
+//! The loop: read, decode, project, commit; recovery and replay, which are the same loop over the log.
+//!
+//! Knows nothing of rdkafka, of sled's types or of HTTP.
+//! Invariant: what a record led to is committed in one piece, after the record is safe in the log.
+
+mod agreement;
+mod books;
+mod commit;
+mod digest;
+mod error;
+mod findings;
+mod group;
+mod installation;
+mod intake;
+mod progress;
+mod project;
+mod reader;
+mod recover;
+mod replay;
+mod resubmit;
+mod seal;
+mod source;
+mod verify;
+
+pub use books::PeriodDigest;
+pub use digest::{Digester, NetDigest};
+pub use error::PipelineError;
+pub use installation::Installation;
+pub use progress::{OnProgress, Progress, Stage};
+pub use project::{ProjectOptions, ProjectSummary};
+pub use replay::{Difference, ReplayOutcome};
+pub use resubmit::{ResubmitError, ResubmitOptions, Resubmitted};
+pub use source::OpenInputError;
+pub use verify::{Check, Outcome, Verification};
+
+use model::PartitionId;
+
+/// The one partition of an embedded log.
+pub const EMBEDDED_PARTITION: PartitionId = PartitionId(0);

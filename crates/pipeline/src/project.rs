@@ -1,0 +1,397 @@
+//! Projecting files: three threads (reading, projecting, committing) with bounded queues between them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread::{self, ScopedJoinHandle},
+    time::Duration,
+};
+
+use ledger::{
+    ConfigStore, Quarantine, QuarantinedOriginal,
+    checkpoint::{StateStore, pair},
+    store::Store,
+};
+use model::{Configured, ContentHash, Disposition, DispositionCounts, Record, RecordContent, UnixMillis};
+use projector::{Projected, Projector};
+use tariff::Configuration;
+use wire::{Format, WebhookDefaults};
+
+use crate::{
+    EMBEDDED_PARTITION,
+    commit::Committer,
+    error::PipelineError,
+    group::{GROUP_RECORDS, Group, Ready},
+    installation::{Installation, load_bucket, provide},
+    intake::{Batch, Intake},
+    progress::{OnProgress, Progress, Stage},
+    reader::{Planned, plan, read_all},
+    seal::Sealer,
+    source::SourceMarks,
+};
+
+/// How many batches or groups may wait for the next thread.
+const QUEUE_BATCHES: usize = 4;
+const QUEUE_GROUPS: usize = 1;
+/// An input that comes slowly, such as a pipe, is committed at least this often.
+const COMMIT_AFTER: Duration = Duration::from_secs(2);
+
+/// What a projection of files may be told.
+#[derive(Debug, Clone, Default)]
+pub struct ProjectOptions {
+    /// What a new directory adopts; must not differ from what an existing one has adopted.
+    pub configuration: Option<Arc<Configuration>>,
+    /// Whether an existing directory must have adopted just this.
+    pub configuration_is_explicit: bool,
+    /// Account and business phone of bare webhook bodies.
+    pub webhook_defaults: WebhookDefaults,
+    /// Form of the inputs, if their first bytes are not to say.
+    pub format: Option<Format>,
+    /// The time of the tick at the end; that of the newest event if absent.
+    pub until: Option<UnixMillis>,
+    /// The clock at the start of the import: no record time is later.
+    pub imported_at: UnixMillis,
+}
+
+/// What a projection did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectSummary {
+    /// Dispositions of the records of this run.
+    pub dispositions: DispositionCounts,
+    /// Entries booked.
+    pub entries: u64,
+    /// Inputs of which nothing was new.
+    pub unchanged_inputs: Vec<String>,
+    /// Where the partition's time stands.
+    pub partition_time: UnixMillis,
+}
+
+impl<S: Store> Installation<S> {
+    /// Projects inputs, ends with a tick, and saves the state.
+    ///
+    /// # Errors
+    /// The first that occurs; what was committed before it is safe, and the next run goes on from there.
+    pub fn project(
+        &mut self,
+        inputs: &[String],
+        options: &ProjectOptions,
+        on_progress: &mut OnProgress<'_>,
+    ) -> Result<ProjectSummary, PipelineError> {
+        let before = (self.projector.counts().clone(), self.projector.sequence());
+        let planned = self.plan(inputs)?;
+        let first = self.first_record(options)?;
+        let sealer = Sealer::new(self.secret.clone(), self.symbols.clone());
+        let mut intake = Intake::new(
+            sealer,
+            options.webhook_defaults.clone(),
+            options.imported_at,
+            self.projector.next_offset(),
+        );
+        let first = first.map(|content| intake.control(options.imported_at, content));
+        let unchanged_inputs = self.run(&planned, options, intake, first, on_progress)?;
+        if self.projector.sequence() > before.1 || *self.projector.counts() != before.0 {
+            self.save_state(on_progress)?;
+        }
+        let mut dispositions = self.projector.counts().clone();
+        dispositions.subtract(&before.0);
+        Ok(ProjectSummary {
+            dispositions,
+            entries: self.projector.sequence().0 - before.1.0,
+            unchanged_inputs,
+            partition_time: self.projector.partition_time(),
+        })
+    }
+
+    fn plan(&self, inputs: &[String]) -> Result<Vec<Planned>, PipelineError> {
+        let reader = self.ledger.reader();
+        let mut marks_of = |key: crate::source::SourceKey| {
+            let stored = reader.source(&key.0)?;
+            Ok(stored.and_then(|bytes| SourceMarks::from_bytes(&bytes)).unwrap_or_default())
+        };
+        inputs.iter().map(|name| plan(name, &mut marks_of)).collect()
+    }
+
+    /// The configuration record with which a new log begins.
+    fn first_record(&mut self, options: &ProjectOptions) -> Result<Option<RecordContent>, PipelineError> {
+        let Some(given) = &options.configuration else { return Ok(None) };
+        let content = given.content_hash();
+        match self.projector.configured() {
+            Some(adopted) if options.configuration_is_explicit && adopted.content != content => {
+                Err(PipelineError::OtherConfiguration)
+            }
+            Some(_) => Ok(None),
+            None => {
+                self.configs.keep(&given.to_bytes())?;
+                Ok(Some(RecordContent::Configuration(Configured { content, effective_from: UnixMillis(0) })))
+            }
+        }
+    }
+
+    fn run(
+        &mut self,
+        planned: &[Planned],
+        options: &ProjectOptions,
+        mut intake: Intake,
+        first: Option<Batch>,
+        on_progress: &mut OnProgress<'_>,
+    ) -> Result<Vec<String>, PipelineError> {
+        let encoder = self.ledger.encoder(EMBEDDED_PARTITION)?;
+        let committer = Committer {
+            ledger: &mut self.ledger,
+            encoder,
+            log: Some(&mut self.log),
+            symbols: &mut self.symbols,
+            users: &mut self.users,
+            quarantine: &mut self.quarantine,
+            started_from: planned.iter().filter_map(|input| Some((input.key?, input.from))).collect(),
+        };
+        let total = planned.iter().map(|input| input.size_bytes).sum::<Option<u64>>();
+        thread::scope(|scope| {
+            let (to_project, batches) = sync_channel(QUEUE_BATCHES);
+            let (to_commit, groups) = sync_channel(QUEUE_GROUPS);
+            let committing = scope.spawn(move || committer.run(&groups));
+            let format = options.format;
+            let reading = scope.spawn(move || {
+                let read = read_all(planned, format, &mut intake, &to_project);
+                (intake, read)
+            });
+            let mut projecting = Projecting {
+                projector: &mut self.projector,
+                state: &self.state,
+                configs: &self.configs,
+                group: Group::default(),
+                out: Projected::default(),
+                to_commit,
+                progress: Progress { work_total: total, ..Progress::default() },
+            };
+            let projected = projecting.all(first, &batches, on_progress);
+            // Without a receiver the reading thread ends, should it still be at it.
+            drop(batches);
+            let (mut intake, read) = joined(reading, "reading thread")?;
+            let ended = match (projected, read) {
+                (Ok(()), Ok(unchanged)) => projecting.end(&mut intake, options).map(|()| unchanged),
+                (Err(error), _) | (Ok(()), Err(error)) => Err(error),
+            };
+            drop(projecting);
+            // A failed commit is the cause of whatever the projecting thread met.
+            joined(committing, "committing thread")??;
+            ended
+        })
+    }
+
+    /// Writes the state that changed, and commits that it did.
+    pub(crate) fn save_state(&mut self, on_progress: &mut OnProgress<'_>) -> Result<(), PipelineError> {
+        let head = self.ledger.head(EMBEDDED_PARTITION)?;
+        let since = (head.checkpoint_offset, self.saved_sequence);
+        let shared = self.projector.snapshot_shared();
+        let dirty = self.projector.dirty();
+        let mut writer = self.state.begin(&shared)?;
+        let mut bytes = Vec::new();
+        // About one new id a record, and some for conversations and charges.
+        let records = self.projector.next_offset().0 - since.0.0;
+        let mut ids = Vec::with_capacity(usize::try_from(records + records / 8).unwrap_or(0));
+        for (done, bucket) in (1..).zip(&dirty) {
+            self.projector
+                .snapshot_bucket(*bucket, since, &mut bytes, &mut |id| ids.push(pair(&id, *bucket)));
+            writer.add_bucket(*bucket, &bytes)?;
+            on_progress(Progress {
+                stage: Stage::Saving,
+                records: self.projector.next_offset().0,
+                entries: self.projector.sequence().0,
+                work_done: done,
+                work_total: Some(dirty.len() as u64),
+            });
+        }
+        let checkpoint = writer.finish(ids)?;
+        let none = DispositionCounts::default();
+        let offset = self.projector.next_offset();
+        let commit = ledger::Commit {
+            partition: EMBEDDED_PARTITION,
+            from_offset: offset,
+            next_offset: offset,
+            partition_time: self.projector.partition_time(),
+            dispositions: &none,
+            empty_offsets: 0,
+            config: None,
+            checkpoint: Some(checkpoint),
+            sources: &[],
+        };
+        self.ledger.commit(&commit, &[])?;
+        self.saved_sequence = self.projector.sequence();
+        self.state.retire(&checkpoint)?;
+        Ok(())
+    }
+}
+
+/// A thread's result; a thread that panicked is an error like others.
+fn joined<T>(handle: ScopedJoinHandle<'_, T>, name: &'static str) -> Result<T, PipelineError> {
+    handle.join().map_err(|_| PipelineError::ThreadEnded(name))
+}
+
+/// The thread in the middle.
+pub(crate) struct Projecting<'a> {
+    projector: &'a mut Projector,
+    state: &'a StateStore,
+    configs: &'a ConfigStore,
+    group: Group,
+    out: Projected,
+    to_commit: SyncSender<Ready>,
+    progress: Progress,
+}
+
+impl<'a> Projecting<'a> {
+    /// Goes on with the state as it is.
+    pub(crate) fn new(
+        projector: &'a mut Projector,
+        state: &'a StateStore,
+        configs: &'a ConfigStore,
+        to_commit: SyncSender<Ready>,
+    ) -> Self {
+        Self {
+            projector,
+            state,
+            configs,
+            group: Group::default(),
+            out: Projected::default(),
+            to_commit,
+            progress: Progress::default(),
+        }
+    }
+
+    /// What became of the last record taken.
+    pub(crate) fn last_disposition(&self) -> Option<Disposition> {
+        self.out.dispositions.last().copied()
+    }
+
+    fn all(
+        &mut self,
+        first: Option<Batch>,
+        batches: &Receiver<Batch>,
+        on_progress: &mut OnProgress<'_>,
+    ) -> Result<(), PipelineError> {
+        if let Some(first) = first {
+            self.take(first)?;
+        }
+        loop {
+            match batches.recv_timeout(COMMIT_AFTER) {
+                Ok(batch) => {
+                    self.progress.work_done = batch.read_bytes;
+                    self.take(batch)?;
+                    if self.group.len() >= GROUP_RECORDS {
+                        self.hand_on()?;
+                    }
+                    on_progress(self.progress);
+                }
+                Err(RecvTimeoutError::Timeout) => self.hand_on()?,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+        }
+    }
+
+    /// The tick at the end, and the last group.
+    fn end(&mut self, intake: &mut Intake, options: &ProjectOptions) -> Result<(), PipelineError> {
+        let time = options.until.unwrap_or_else(|| self.projector.newest_event_time());
+        if time > self.projector.partition_time() {
+            self.take(intake.control(time.min(options.imported_at), RecordContent::Tick(time)))?;
+        }
+        self.hand_on()
+    }
+
+    /// Projects a batch into the group.
+    ///
+    /// # Errors
+    /// State or configuration cannot be read, or the records do not follow.
+    pub(crate) fn take(&mut self, mut batch: Batch) -> Result<(), PipelineError> {
+        for (symbol, word) in &batch.words {
+            self.projector.define(*symbol, word);
+        }
+        for logged in &batch.records {
+            if let RecordContent::Configuration(configured) = &logged.record.content {
+                provide(self.projector, self.configs, configured.content)?;
+                self.group.configuration = Some(configured.content);
+            }
+        }
+        for bucket in self.projector.missing(&batch.records) {
+            load_bucket(self.projector, self.state, bucket)?;
+        }
+        let mut originals: BTreeMap<usize, ContentHash> = BTreeMap::new();
+        let mut original = |index: usize| {
+            let hash = Quarantine::hash(batch.original(index));
+            originals.insert(index, hash);
+            hash
+        };
+        self.projector.apply(&batch.records, &mut original, &mut self.out)?;
+        self.keep_originals(&mut batch, &originals);
+        self.note_users(&batch);
+        for disposition in &self.out.dispositions {
+            self.group.dispositions.count(*disposition);
+        }
+        self.progress.records += batch.records.len() as u64;
+        self.progress.entries += self.out.entries.len() as u64;
+        self.group.add_count(batch.records.len());
+        self.group.add_entries(&mut self.out.entries);
+        self.group.words.append(&mut batch.words);
+        self.group.marks.extend(batch.mark);
+        self.group.records.push((batch.records, std::mem::take(&mut self.out.threads)));
+        Ok(())
+    }
+
+    fn keep_originals(&mut self, batch: &mut Batch, originals: &BTreeMap<usize, ContentHash>) {
+        for (index, hash) in originals {
+            let Record { offset, record_time, .. } = batch.records[*index].record;
+            let Some(reason) = self.out.dispositions[*index].quarantine() else { continue };
+            let problem = batch.problems.iter().find(|(at, _)| at == index);
+            self.group.quarantined.push(QuarantinedOriginal {
+                partition: EMBEDDED_PARTITION,
+                offset,
+                record_time,
+                reason,
+                detail: problem.map_or_else(|| reason_text(reason).to_owned(), |(_, text)| text.clone()),
+                source: batch.source.to_string(),
+                line: batch.line(*index),
+                piece: batch.origins.get(*index).map_or(0, |origin| origin.piece),
+                original: *hash,
+                bytes: Some(batch.original(*index).to_vec()),
+            });
+            batch.records[*index].original = Some(*hash);
+        }
+    }
+
+    fn note_users(&mut self, batch: &Batch) {
+        let new: BTreeSet<usize> = self.out.new_threads.iter().copied().collect();
+        for index in new {
+            if let (RecordContent::Event(event) | RecordContent::Resubmission { event, .. }, Some(number)) =
+                (&batch.records[index].record.content, batch.user(index))
+            {
+                self.group.users.push((event.user, number.to_owned()));
+            }
+        }
+    }
+
+    /// Hands the group on to the thread that commits.
+    ///
+    /// # Errors
+    /// That one has ended.
+    pub(crate) fn hand_on(&mut self) -> Result<(), PipelineError> {
+        if self.group.len() == 0 {
+            return Ok(());
+        }
+        let group = std::mem::take(&mut self.group);
+        let (next_offset, time) = (self.projector.next_offset(), self.projector.partition_time());
+        let ready = Ready { group, next_offset, partition_time: time };
+        self.to_commit.send(ready).map_err(|_| PipelineError::ThreadEnded("committing thread"))
+    }
+}
+
+fn reason_text(reason: model::QuarantineReason) -> &'static str {
+    match reason {
+        model::QuarantineReason::Malformed => "not readable",
+        model::QuarantineReason::Misrouted => "its key is not its thread, or it is on another partition",
+        model::QuarantineReason::Future => "its time is more than 5 minutes after it reached the log",
+        model::QuarantineReason::Conflict => "its id is known with another content or time; the first stands",
+        model::QuarantineReason::Late => "its time is more than 10 days before it reached the log",
+    }
+}

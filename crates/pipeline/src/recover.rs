@@ -1,0 +1,125 @@
+//! After a stop anywhere: fold again what the checkpoint lacks, commit what the ledger lacks.
+//!
+//! Originals of quarantined records and numbers of users were synced before the log, so both are there already.
+
+use ledger::{
+    Head,
+    log::{LogBatch, LogReader, LoggedRecord},
+    store::Store,
+};
+use model::{ContentHash, RecordContent};
+use projector::{Projected, Projector};
+
+use crate::{
+    EMBEDDED_PARTITION,
+    commit::Committer,
+    error::PipelineError,
+    group::{GROUP_RECORDS, Group, Ready},
+    installation::{Installation, load_bucket},
+    progress::{OnProgress, Progress, Stage},
+};
+
+impl<S: Store> Installation<S> {
+    /// Brings the state to the end of the log, and the ledger to the state.
+    pub(crate) fn recover(&mut self, on_progress: &mut OnProgress<'_>) -> Result<(), PipelineError> {
+        let head = self.ledger.head(EMBEDDED_PARTITION)?;
+        let meta = self.state.read_meta()?;
+        if !meta.is_empty() {
+            self.projector = Projector::restore(&meta)?;
+            self.saved_sequence = self.projector.sequence();
+        }
+        if let Some(configured) = self.projector.configured() {
+            self.provide(configured.content)?;
+        }
+        let end = self.log.next_offset();
+        let begin = self.projector.next_offset();
+        if begin < end {
+            self.fold_again(&head, on_progress)?;
+        }
+        for (word, number) in self.projector.words().iter().zip(0..).filter(|(word, _)| !word.is_empty()) {
+            let defined = self.symbols.define(model::Symbol(number), word);
+            defined.map_err(|_| PipelineError::ThreadEnded("list of words"))?;
+        }
+        if begin < end {
+            self.save_state(on_progress)?;
+        }
+        Ok(())
+    }
+
+    fn fold_again(&mut self, head: &Head, on_progress: &mut OnProgress<'_>) -> Result<(), PipelineError> {
+        let (begin, end) = (self.projector.next_offset(), self.log.next_offset());
+        let mut reader = LogReader::open(&self.dir.log(), begin)?;
+        let mut batch = LogBatch::default();
+        let mut out = Projected::default();
+        let mut group = Group::default();
+        while reader.next_batch(&mut batch)? {
+            self.prepare(&batch)?;
+            let committed = batch.records.partition_point(|logged| logged.record.offset < head.next_offset);
+            let (known, new) = batch.records.split_at(committed);
+            self.projector.apply(known, &mut original_of(known), &mut out)?;
+            if self.projector.next_offset() == head.next_offset && self.projector.sequence() != head.sequence
+            {
+                let (expected, found) = (head.sequence, self.projector.sequence());
+                return Err(PipelineError::Diverged { at: head.next_offset, expected, found });
+            }
+            let newly_adopted = self.projector.configured();
+            self.projector.apply(new, &mut original_of(new), &mut out)?;
+            for disposition in &out.dispositions {
+                group.dispositions.count(*disposition);
+            }
+            if newly_adopted != self.projector.configured() {
+                group.configuration = self.projector.configured().map(|configured| configured.content);
+            }
+            group.add_count(new.len());
+            group.add_entries(&mut out.entries);
+            let done = self.projector.next_offset();
+            if group.len() >= GROUP_RECORDS || (done == end && group.len() > 0) {
+                let group = std::mem::take(&mut group);
+                let ready =
+                    Ready { group, next_offset: done, partition_time: self.projector.partition_time() };
+                self.committer_without_log()?.commit(ready)?;
+            }
+            on_progress(Progress {
+                stage: Stage::Recovering,
+                records: done.0 - begin.0,
+                entries: self.projector.sequence().0,
+                work_done: done.0 - begin.0,
+                work_total: Some(end.0 - begin.0),
+            });
+        }
+        Ok(())
+    }
+
+    /// Gives the projector what a batch of the log needs beside its records.
+    fn prepare(&mut self, batch: &LogBatch) -> Result<(), PipelineError> {
+        for (symbol, word) in &batch.words {
+            self.projector.define(*symbol, word);
+        }
+        for logged in &batch.records {
+            if let RecordContent::Configuration(configured) = &logged.record.content {
+                self.provide(configured.content)?;
+            }
+        }
+        for bucket in self.projector.missing(&batch.records) {
+            load_bucket(&mut self.projector, &self.state, bucket)?;
+        }
+        Ok(())
+    }
+
+    fn committer_without_log(&mut self) -> Result<Committer<'_, S>, PipelineError> {
+        Ok(Committer {
+            encoder: self.ledger.encoder(EMBEDDED_PARTITION)?,
+            ledger: &mut self.ledger,
+            log: None,
+            symbols: &mut self.symbols,
+            users: &mut self.users,
+            quarantine: &mut self.quarantine,
+            started_from: std::collections::BTreeMap::new(),
+        })
+    }
+}
+
+/// The log keeps the hash of the original of each record that went into quarantine.
+pub(crate) fn original_of(records: &[LoggedRecord]) -> impl FnMut(usize) -> ContentHash + '_ {
+    |index| records.get(index).and_then(|logged| logged.original).unwrap_or(ContentHash([0; 32]))
+}

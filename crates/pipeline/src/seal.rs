@@ -1,0 +1,110 @@
+//! From an event in clear to a record without: ids become keyed hashes, words become symbols.
+//!
+//! Knows nothing of files or of what an event books. Invariant: behind it no number or message id in clear exists,
+//! but for the number of a new user on its way to the erasable directory.
+
+use ledger::{Secret, SymbolTable};
+use model::{
+    ConsentFact, Event, EventBody, LeadingDigits, SealedBody, SealedEvent, SealedStatus, SealedTemplate,
+    Symbol, Text,
+};
+
+/// Seals events.
+#[derive(Debug)]
+pub(crate) struct Sealer {
+    secret: Secret,
+    symbols: SymbolTable,
+    /// How many symbols have been handed on by [`Self::take_new_words`].
+    told: u32,
+    /// The last word of each kind with its symbol: most events say the same as the one before.
+    account: Last,
+    business_phone: Last,
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    word: String,
+    symbol: Symbol,
+}
+
+impl Last {
+    fn symbol_of(&mut self, word: &str, symbols: &mut SymbolTable) -> Symbol {
+        if self.word != word {
+            self.symbol = symbols.intern(word);
+            word.clone_into(&mut self.word);
+        }
+        self.symbol
+    }
+}
+
+impl Sealer {
+    /// Goes on numbering words behind those in `symbols`.
+    #[must_use]
+    pub(crate) fn new(secret: Secret, symbols: SymbolTable) -> Self {
+        let told = symbols.words().last().map_or(1, |(symbol, _)| symbol.0 + 1);
+        Self { secret, symbols, told, account: Last::default(), business_phone: Last::default() }
+    }
+
+    /// The words that were numbered since the last call, in the order of their numbers.
+    pub(crate) fn take_new_words(&mut self) -> Vec<(Symbol, Text)> {
+        let mut new = Vec::new();
+        loop {
+            let symbol = Symbol(self.told);
+            let word = self.symbols.word(symbol);
+            if word.is_empty() {
+                return new;
+            }
+            new.push((symbol, word.clone()));
+            self.told += 1;
+        }
+    }
+
+    /// Seals one event.
+    pub(crate) fn seal(&mut self, event: &Event<'_>) -> SealedEvent {
+        let message = match &event.body {
+            EventBody::MessageStatus(status) => &status.message_id,
+            EventBody::UserMessage(_)
+            | EventBody::BusinessMessage(_)
+            | EventBody::UserCall
+            | EventBody::Consent(_) => &event.event_id,
+        };
+        SealedEvent {
+            occurred_at: event.occurred_at,
+            message: self.secret.seal_message(message),
+            user: self.secret.seal_user(&event.user),
+            leading_digits: LeadingDigits::of(&event.user),
+            business_phone: self.business_phone.symbol_of(&event.business_phone, &mut self.symbols),
+            account: self.account.symbol_of(&event.account, &mut self.symbols),
+            tag: event.tag.as_deref().map_or(Symbol::EMPTY, |tag| self.symbols.intern(tag)),
+            body: self.seal_body(&event.body),
+        }
+    }
+
+    fn seal_body(&mut self, body: &EventBody<'_>) -> SealedBody {
+        match body {
+            EventBody::UserMessage(message) => {
+                SealedBody::UserMessage { kind: message.kind, referral: message.referral }
+            }
+            EventBody::BusinessMessage(message) => {
+                let seal = |template: &model::Template<'_>| SealedTemplate {
+                    name: self.symbols.intern(&template.name),
+                    category: template.category,
+                };
+                SealedBody::BusinessMessage {
+                    kind: message.kind,
+                    template: message.template.as_ref().map(seal),
+                }
+            }
+            EventBody::MessageStatus(status) => SealedBody::Status(SealedStatus {
+                status: status.status,
+                error_code: status.error_code,
+                verdict: status.provider.clone().map(Box::new),
+            }),
+            EventBody::UserCall => SealedBody::UserCall,
+            EventBody::Consent(consent) => SealedBody::Consent(ConsentFact {
+                granted: consent.granted,
+                source: self.symbols.intern(&consent.source),
+            }),
+        }
+    }
+}
