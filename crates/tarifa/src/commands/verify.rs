@@ -1,0 +1,115 @@
+//! `tarifa verify`: does everything in a directory still say the same as everything else?
+
+use pipeline::{Check, Outcome, PeriodDigest, Verification};
+
+use crate::{
+    commands::directory::{DataArgs, show},
+    config::Config,
+    failure::Failure,
+    output::{Column, Document, FormatArgs, InCsv, Out, Value},
+};
+
+/// Verify a directory: log, chain, dispositions, quarantine, rollups and state; print digests
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example: tarifa verify --data ./books
+
+Ends with 1 if a check finds differences, and says where the first is. Two directories with the same secret that were
+made from the same events, in whatever order, have the same digests. As CSV it gives the digests alone. To fold the
+whole log again and compare: tarifa replay --verify")]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+/// Verifies, and tells what was found.
+pub(crate) fn run(args: &VerifyArgs, config: &Config, out: &mut Out) -> Result<(), Failure> {
+    let opened = args.data.open(config, out)?;
+    let mut bar = out.bar();
+    let verified = opened.verify(&mut |progress| show(&mut bar, &progress));
+    drop(bar);
+    let verified = verified?;
+    let mut document = out.document(args.format.format);
+    checks(&mut document, &verified.checks)?;
+    head(&mut document, &verified)?;
+    digests(&mut document, &verified.digests)?;
+    document.finish()?;
+    if verified.holds() {
+        return Ok(());
+    }
+    let different: Vec<&str> = verified
+        .checks
+        .iter()
+        .filter(|check| matches!(check.outcome, Outcome::Differs(_)))
+        .map(|check| check.name)
+        .collect();
+    Err(Failure::differences(format!("of the checks, {} found differences", different.join(" and "))))
+}
+
+fn checks(document: &mut Document<'_>, checks: &[Check]) -> Result<(), Failure> {
+    let columns =
+        vec![Column::text("check"), Column::text("of"), Column::text("outcome"), Column::text("finding")];
+    let mut list = document.list("checks", "checks", columns, InCsv::No)?;
+    for check in checks {
+        let (outcome, finding) = match &check.outcome {
+            Outcome::Holds => ("ok", Value::Absent),
+            Outcome::Differs(what) => ("differs", Value::text(what.as_str())),
+            Outcome::NotTold => ("not told", Value::text("something before it differs")),
+        };
+        list.row(&[Value::text(check.name), Value::text(check.of.as_str()), Value::text(outcome), finding])?;
+    }
+    list.finish()
+}
+
+fn head(document: &mut Document<'_>, verified: &Verification) -> Result<(), Failure> {
+    let columns = vec![Column::number("partition"), Column::number("sequence"), Column::text("hash")];
+    let mut list = document.list("chain", "head of the chain", columns, InCsv::No)?;
+    list.row(&[
+        Value::Count(u64::from(verified.partition.0)),
+        Value::Count(verified.sequence.0),
+        Value::shown(&verified.hash),
+    ])?;
+    list.finish()
+}
+
+fn digests(document: &mut Document<'_>, digests: &[PeriodDigest]) -> Result<(), Failure> {
+    let columns = vec![
+        Column::text("accountId").titled("account"),
+        Column::text("period"),
+        Column::number("conversations"),
+        Column::number("open"),
+        Column::number("charges"),
+        Column::number("unpriced"),
+        Column::number("amountMicros").titled("amount"),
+        Column::text("currency"),
+        Column::text("digest"),
+    ];
+    let mut list = document.list("digests", "digests of the net result", columns, InCsv::Yes)?;
+    for period in digests {
+        let mut row = |amount, currency| {
+            list.row(&[
+                Value::text(&*period.place.account),
+                Value::shown(&period.place.period),
+                Value::Count(period.conversations),
+                Value::Count(period.open),
+                Value::Count(period.charges),
+                Value::Count(period.unpriced),
+                amount,
+                currency,
+                Value::shown(&period.digest),
+            ])
+        };
+        if period.amounts.is_empty() {
+            row(Value::Absent, Value::Absent)?;
+        }
+        for (currency, micros) in &period.amounts {
+            // Beyond nine million million units of a currency it is shown without a decimal point.
+            let amount = i64::try_from(*micros)
+                .map_or_else(|_| Value::shown(micros), |fits| Value::Money(model::Micros(fits)));
+            row(amount, Value::shown(currency))?;
+        }
+    }
+    list.finish()
+}
