@@ -1,0 +1,86 @@
+//! `cargo xtask soak`: proofs that take too long for every change.
+//!
+//! Does not know how they are made. Invariant: chance comes from the seed that is printed, and from nothing else but the
+//! machine's own timing.
+
+mod full_disk;
+mod kill;
+mod traffic;
+
+use std::{
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Result;
+use clap::Args;
+use sim::Dice;
+
+use self::traffic::Undisturbed;
+use crate::{shell, tarifa::Tarifa};
+
+#[derive(Debug, Args)]
+pub(crate) struct SoakArguments {
+    /// How often a projection is killed.
+    #[arg(long, default_value_t = 200)]
+    kills: u32,
+    /// Events of the traffic that is projected.
+    #[arg(long, default_value_t = 300_000)]
+    events: u64,
+    /// The seed of an earlier run, to see the same again.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Prove this binary, such as a released one, and not the one built from here.
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
+    /// Leave out the long tests of the `tests` crate.
+    #[arg(long)]
+    no_tests: bool,
+}
+
+/// Runs the proofs. True if all held.
+pub(crate) fn run(arguments: &SoakArguments) -> Result<bool> {
+    let seed = arguments.seed.unwrap_or_else(seed_of_the_moment);
+    println!("seed {seed}; the same again: cargo xtask soak --seed {seed}");
+    if !arguments.no_tests && !long_tests(seed)? {
+        return Ok(false);
+    }
+    let tarifa = match &arguments.binary {
+        Some(binary) => Tarifa::at(binary),
+        None => Tarifa::at(&shell::build_release(&["tarifa"])?.join("tarifa")),
+    };
+    let work = tempfile::tempdir()?;
+    let mut dice = Dice::new(seed);
+    let undisturbed = Undisturbed::project(&tarifa, work.path(), arguments.events, &mut dice)?;
+    println!(
+        "undisturbed: {} events in {:.1} s, {} bytes on disk",
+        arguments.events,
+        undisturbed.took.as_secs_f64(),
+        undisturbed.bytes
+    );
+    let report = kill::run(&tarifa, work.path(), &undisturbed, arguments.kills, &mut dice)?;
+    println!("kill -9: ok: {report}");
+    match full_disk::run(&tarifa, work.path(), &undisturbed)? {
+        full_disk::Report::Held(times) => {
+            println!("full disk: ok: filled {times} times, carried on each time")
+        }
+        full_disk::Report::Skipped(why) => println!("full disk: SKIPPED: {why}"),
+    }
+    Ok(true)
+}
+
+/// The one place where chance enters; what it gave is printed.
+fn seed_of_the_moment() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(1, |since| u64::from(since.subsec_nanos()) ^ since.as_secs())
+}
+
+fn long_tests(seed: u64) -> Result<bool> {
+    let mut command = shell::cargo();
+    command.args(["test", "--release", "--package", "tests"]);
+    command.env("TARIFA_SOAK", "1").env("TARIFA_SOAK_SEED", seed.to_string());
+    let passed = shell::passes(&mut command)?;
+    println!("long tests: {}", if passed { "ok" } else { "FAILED" });
+    Ok(passed)
+}
