@@ -68,6 +68,13 @@ const ROWS: &[Row] = &[
         build: &[],
     },
     Row {
+        name: "kafka",
+        members: &["model", "wire", "pipeline"],
+        outside: &["rdkafka", "thiserror", "tracing"],
+        tests: &["tempfile"],
+        build: &[],
+    },
+    Row {
         name: "finance",
         members: &["model", "tariff", "ledger"],
         outside: &["askama", "csv", "serde", "serde_json", "thiserror"],
