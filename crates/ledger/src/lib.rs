@@ -11,6 +11,7 @@ mod files;
 mod frame;
 mod ledger;
 pub mod log;
+mod many;
 mod num;
 mod quarantine;
 pub mod rollup;
@@ -28,6 +29,6 @@ pub use ledger::{
     RawEntry, RollupDifferences, VerifiedChain, VerifiedShare,
 };
 pub use quarantine::{Quarantine, QuarantinedOriginal};
-pub use secret::{Secret, SecretError};
+pub use secret::{SealLater, SealedId, Secret, SecretError};
 pub use symbols::{SymbolError, SymbolTable};
 pub use users::UserDirectory;

@@ -7,7 +7,10 @@ use std::path::Path;
 
 use model::{ContentHash, MessageRef, UserRef};
 
-use crate::files::{self, FileError};
+use crate::{
+    files::{self, FileError},
+    many::{Block, Key, LANES},
+};
 
 const USER_CONTEXT: &str = "tarifa sealed user v1";
 const MESSAGE_CONTEXT: &str = "tarifa sealed message v1";
@@ -16,8 +19,8 @@ const FINGERPRINT_CONTEXT: &str = "tarifa secret fingerprint v1";
 /// Seals ids. Cheap to clone.
 #[derive(Clone)]
 pub struct Secret {
-    user_key: [u8; 32],
-    message_key: [u8; 32],
+    user_key: Key,
+    message_key: Key,
     fingerprint: ContentHash,
 }
 
@@ -83,8 +86,8 @@ impl Secret {
     #[must_use]
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
         Self {
-            user_key: blake3::derive_key(USER_CONTEXT, bytes),
-            message_key: blake3::derive_key(MESSAGE_CONTEXT, bytes),
+            user_key: Key::new(blake3::derive_key(USER_CONTEXT, bytes)),
+            message_key: Key::new(blake3::derive_key(MESSAGE_CONTEXT, bytes)),
             fingerprint: ContentHash(blake3::derive_key(FINGERPRINT_CONTEXT, bytes)),
         }
     }
@@ -92,13 +95,13 @@ impl Secret {
     /// Seals a user's number or provider id.
     #[must_use]
     pub fn seal_user(&self, user: &str) -> UserRef {
-        UserRef(seal(&self.user_key, user))
+        UserRef(self.user_key.hash(user))
     }
 
-    /// Seals a message or event id. Ids of up to 64 bytes cost one compression.
+    /// Seals a message or event id. Ids of up to 64 bytes, padded with zeros to one block, cost one compression.
     #[must_use]
     pub fn seal_message(&self, id: &str) -> MessageRef {
-        MessageRef(seal(&self.message_key, id))
+        MessageRef(self.message_key.hash(id))
     }
 
     /// Names the secret without giving it away; pinned in the ledger.
@@ -115,10 +118,64 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-fn seal(key: &[u8; 32], text: &str) -> [u8; 16] {
-    let mut sealed = [0; 16];
-    sealed.copy_from_slice(&blake3::keyed_hash(key, text.as_bytes()).as_bytes()[..16]);
-    sealed
+/// Ids that are sealed together, which costs a fifth of sealing each alone. Each has a place of the caller's.
+#[derive(Debug, Default)]
+pub struct SealLater {
+    users: Vec<Block>,
+    user_places: Vec<usize>,
+    messages: Vec<Block>,
+    message_places: Vec<usize>,
+}
+
+impl SealLater {
+    /// Puts an event's ids in. Gives what is sealed at once, which is what is too long to wait.
+    pub fn add(&mut self, secret: &Secret, place: usize, user: &str, message: &str) -> (UserRef, MessageRef) {
+        let mut sealed = (UserRef([0; 16]), MessageRef([0; 16]));
+        match Block::of(user) {
+            Some(block) => {
+                self.users.push(block);
+                self.user_places.push(place);
+            }
+            None => sealed.0 = secret.seal_user(user),
+        }
+        match Block::of(message) {
+            Some(block) => {
+                self.messages.push(block);
+                self.message_places.push(place);
+            }
+            None => sealed.1 = secret.seal_message(message),
+        }
+        sealed
+    }
+
+    /// Whether as many wait as are sealed at once.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.users.len() >= LANES || self.messages.len() >= LANES
+    }
+
+    /// Seals all that wait.
+    pub fn seal(&mut self, secret: &Secret, each: &mut dyn FnMut(usize, SealedId)) {
+        let places = &self.user_places;
+        let user = &mut |index: usize, hash| each(places[index], SealedId::User(UserRef(hash)));
+        secret.user_key.hash_blocks(&self.users, user);
+        let places = &self.message_places;
+        let message = &mut |index: usize, hash| each(places[index], SealedId::Message(MessageRef(hash)));
+        secret.message_key.hash_blocks(&self.messages, message);
+        self.users.clear();
+        self.user_places.clear();
+        self.messages.clear();
+        self.message_places.clear();
+    }
+}
+
+/// An id of an event, sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SealedId {
+    /// Its user's.
+    User(UserRef),
+    /// Its message's.
+    Message(MessageRef),
 }
 
 #[cfg(test)]
@@ -161,7 +218,7 @@ mod tests {
         );
         assert_eq!(
             sealed,
-            "d36f6f49975db136aaf5be17af03c77e 509c6ff2d803439e1a8808bb70129687 \
+            "347fd09ba0ac68c0d59bd185d1e16381 81ba0ec662bbf9f041f07f0690c26201 \
              e7253a44550a014756df80c166e77ff4e7cef37c634243242882a7367b738294"
         );
     }

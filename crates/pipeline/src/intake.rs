@@ -147,8 +147,11 @@ impl Intake {
                             batch.owned_users.push((batch.records.len(), event.user.clone().into_owned()));
                         }
                         let record_time = event.occurred_at.min(records.imported_at);
-                        let sealed = records.sealer.seal(&event);
+                        let sealed = records.sealer.seal_among(&event, batch.records.len());
                         records.add(&mut batch, origin, record_time, RecordContent::Event(sealed));
+                        if records.sealer.is_full() {
+                            records.sealer.finish(&mut batch.records);
+                        }
                     }
                     Piece::Ignored(reason) => {
                         records.add(&mut batch, origin, records.imported_at, RecordContent::Ignored(reason));
@@ -181,6 +184,7 @@ impl Intake {
                 Format::Protobuf => sink(decode_protobuf(bytes)),
             }
         }
+        self.records.sealer.finish(&mut batch.records);
         batch.chunk = chunk;
         batch.words = self.records.sealer.take_new_words();
         batch

@@ -18,6 +18,7 @@ mod reader;
 mod recover;
 mod replay;
 mod resubmit;
+mod save;
 mod seal;
 mod source;
 mod verify;

@@ -10,11 +10,7 @@ use std::{
     time::Duration,
 };
 
-use ledger::{
-    ConfigStore, Quarantine, QuarantinedOriginal,
-    checkpoint::{StateStore, pair},
-    store::Store,
-};
+use ledger::{ConfigStore, Quarantine, QuarantinedOriginal, checkpoint::StateStore, store::Store};
 use model::{Configured, ContentHash, Disposition, DispositionCounts, Record, RecordContent, UnixMillis};
 use projector::{Projected, Projector};
 use tariff::Configuration;
@@ -27,7 +23,7 @@ use crate::{
     group::{GROUP_RECORDS, Group, Ready},
     installation::{Installation, load_bucket, provide},
     intake::{Batch, Intake},
-    progress::{OnProgress, Progress, Stage},
+    progress::{OnProgress, Progress},
     reader::{Planned, plan, read_all},
     seal::Sealer,
     source::SourceMarks,
@@ -181,53 +177,10 @@ impl<S: Store> Installation<S> {
             ended
         })
     }
-
-    /// Writes the state that changed, and commits that it did.
-    pub(crate) fn save_state(&mut self, on_progress: &mut OnProgress<'_>) -> Result<(), PipelineError> {
-        let head = self.ledger.head(EMBEDDED_PARTITION)?;
-        let since = (head.checkpoint_offset, self.saved_sequence);
-        let shared = self.projector.snapshot_shared();
-        let dirty = self.projector.dirty();
-        let mut writer = self.state.begin(&shared)?;
-        let mut bytes = Vec::new();
-        // About one new id a record, and some for conversations and charges.
-        let records = self.projector.next_offset().0 - since.0.0;
-        let mut ids = Vec::with_capacity(usize::try_from(records + records / 8).unwrap_or(0));
-        for (done, bucket) in (1..).zip(&dirty) {
-            self.projector
-                .snapshot_bucket(*bucket, since, &mut bytes, &mut |id| ids.push(pair(&id, *bucket)));
-            writer.add_bucket(*bucket, &bytes)?;
-            on_progress(Progress {
-                stage: Stage::Saving,
-                records: self.projector.next_offset().0,
-                entries: self.projector.sequence().0,
-                work_done: done,
-                work_total: Some(dirty.len() as u64),
-            });
-        }
-        let checkpoint = writer.finish(ids)?;
-        let none = DispositionCounts::default();
-        let offset = self.projector.next_offset();
-        let commit = ledger::Commit {
-            partition: EMBEDDED_PARTITION,
-            from_offset: offset,
-            next_offset: offset,
-            partition_time: self.projector.partition_time(),
-            dispositions: &none,
-            empty_offsets: 0,
-            config: None,
-            checkpoint: Some(checkpoint),
-            sources: &[],
-        };
-        self.ledger.commit(&commit, &[])?;
-        self.saved_sequence = self.projector.sequence();
-        self.state.retire(&checkpoint)?;
-        Ok(())
-    }
 }
 
 /// A thread's result; a thread that panicked is an error like others.
-fn joined<T>(handle: ScopedJoinHandle<'_, T>, name: &'static str) -> Result<T, PipelineError> {
+pub(crate) fn joined<T>(handle: ScopedJoinHandle<'_, T>, name: &'static str) -> Result<T, PipelineError> {
     handle.join().map_err(|_| PipelineError::ThreadEnded(name))
 }
 
@@ -356,7 +309,7 @@ impl<'a> Projecting<'a> {
                 original: *hash,
                 bytes: Some(batch.original(*index).to_vec()),
             });
-            batch.records[*index].original = Some(*hash);
+            batch.records[*index].original = Some(Box::new(*hash));
         }
     }
 

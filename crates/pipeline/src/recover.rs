@@ -121,5 +121,10 @@ impl<S: Store> Installation<S> {
 
 /// The log keeps the hash of the original of each record that went into quarantine.
 pub(crate) fn original_of(records: &[LoggedRecord]) -> impl FnMut(usize) -> ContentHash + '_ {
-    |index| records.get(index).and_then(|logged| logged.original).unwrap_or(ContentHash([0; 32]))
+    |index| {
+        records
+            .get(index)
+            .and_then(|logged| logged.original.as_deref().copied())
+            .unwrap_or(ContentHash([0; 32]))
+    }
 }

@@ -3,10 +3,10 @@
 //! Knows nothing of files or of what an event books. Invariant: behind it no number or message id in clear exists,
 //! but for the number of a new user on its way to the erasable directory.
 
-use ledger::{Secret, SymbolTable};
+use ledger::{SealLater, SealedId, Secret, SymbolTable, log::LoggedRecord};
 use model::{
-    ConsentFact, Event, EventBody, LeadingDigits, SealedBody, SealedEvent, SealedStatus, SealedTemplate,
-    Symbol, Text,
+    ConsentFact, Event, EventBody, LeadingDigits, MessageRef, RecordContent, SealedBody, SealedEvent,
+    SealedStatus, SealedTemplate, Symbol, Text, UserRef,
 };
 
 /// Seals events.
@@ -19,6 +19,8 @@ pub(crate) struct Sealer {
     /// The last word of each kind with its symbol: most events say the same as the one before.
     account: Last,
     business_phone: Last,
+    /// Ids of records that [`Self::seal_among`] has made.
+    later: SealLater,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +44,14 @@ impl Sealer {
     #[must_use]
     pub(crate) fn new(secret: Secret, symbols: SymbolTable) -> Self {
         let told = symbols.words().last().map_or(1, |(symbol, _)| symbol.0 + 1);
-        Self { secret, symbols, told, account: Last::default(), business_phone: Last::default() }
+        Self {
+            secret,
+            symbols,
+            told,
+            account: Last::default(),
+            business_phone: Last::default(),
+            later: SealLater::default(),
+        }
     }
 
     /// The words that were numbered since the last call, in the order of their numbers.
@@ -61,17 +70,40 @@ impl Sealer {
 
     /// Seals one event.
     pub(crate) fn seal(&mut self, event: &Event<'_>) -> SealedEvent {
-        let message = match &event.body {
-            EventBody::MessageStatus(status) => &status.message_id,
-            EventBody::UserMessage(_)
-            | EventBody::BusinessMessage(_)
-            | EventBody::UserCall
-            | EventBody::Consent(_) => &event.event_id,
-        };
+        let (user, message) =
+            (self.secret.seal_user(&event.user), self.secret.seal_message(message_of(event)));
+        self.with_ids(event, user, message)
+    }
+
+    /// Seals the event of the record that will stand at `place`. Its ids may be sealed later, with those of its
+    /// neighbours: see [`Self::finish`].
+    pub(crate) fn seal_among(&mut self, event: &Event<'_>, place: usize) -> SealedEvent {
+        let (user, message) = self.later.add(&self.secret, place, &event.user, message_of(event));
+        self.with_ids(event, user, message)
+    }
+
+    /// Whether enough ids wait to be sealed together.
+    pub(crate) fn is_full(&self) -> bool {
+        self.later.is_full()
+    }
+
+    /// Seals the ids that wait, and puts them into their records.
+    pub(crate) fn finish(&mut self, records: &mut [LoggedRecord]) {
+        self.later.seal(&self.secret, &mut |place, sealed| {
+            if let RecordContent::Event(event) = &mut records[place].record.content {
+                match sealed {
+                    SealedId::User(user) => event.user = user,
+                    SealedId::Message(message) => event.message = message,
+                }
+            }
+        });
+    }
+
+    fn with_ids(&mut self, event: &Event<'_>, user: UserRef, message: MessageRef) -> SealedEvent {
         SealedEvent {
             occurred_at: event.occurred_at,
-            message: self.secret.seal_message(message),
-            user: self.secret.seal_user(&event.user),
+            message,
+            user,
             leading_digits: LeadingDigits::of(&event.user),
             business_phone: self.business_phone.symbol_of(&event.business_phone, &mut self.symbols),
             account: self.account.symbol_of(&event.account, &mut self.symbols),
@@ -106,5 +138,16 @@ impl Sealer {
                 source: self.symbols.intern(&consent.source),
             }),
         }
+    }
+}
+
+/// The id by which an event's message is known.
+fn message_of<'a>(event: &'a Event<'_>) -> &'a str {
+    match &event.body {
+        EventBody::MessageStatus(status) => &status.message_id,
+        EventBody::UserMessage(_)
+        | EventBody::BusinessMessage(_)
+        | EventBody::UserCall
+        | EventBody::Consent(_) => &event.event_id,
     }
 }

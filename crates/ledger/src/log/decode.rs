@@ -84,7 +84,7 @@ impl SegmentDecoder {
         };
         let original = match first & row::ORIGINAL {
             0 => None,
-            _ => Some(ContentHash(cursor.array()?)),
+            _ => Some(Box::new(ContentHash(cursor.array()?))),
         };
         Ok((LoggedRecord { record: Record { offset, record_time, content }, original }, thread))
     }

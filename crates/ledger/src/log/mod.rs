@@ -30,8 +30,8 @@ pub const NO_THREAD: u32 = u32::MAX;
 pub struct LoggedRecord {
     /// What was read.
     pub record: Record,
-    /// Of the bytes that quarantine holds.
-    pub original: Option<ContentHash>,
+    /// Of the bytes that quarantine holds. Apart, as few records have it and all are handed on.
+    pub original: Option<Box<ContentHash>>,
 }
 
 impl AsRef<Record> for LoggedRecord {

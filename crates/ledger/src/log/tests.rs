@@ -214,7 +214,7 @@ fn the_bytes_of_a_block_stay_as_they_are() {
         };
     }
     let malformed = LoggedRecord {
-        original: Some(ContentHash([9; 32])),
+        original: Some(Box::new(ContentHash([9; 32]))),
         ..logged(2, 1_643_882_800_000, RecordContent::Malformed(MalformedReason::CutOff))
     };
     let mut writer = LogWriter::open(place.path(), Offset(0)).unwrap().writer;
@@ -258,7 +258,7 @@ proptest! {
         let records: Vec<LoggedRecord> = (0..)
             .zip(contents)
             .map(|(offset, (content, time, original))| LoggedRecord {
-                original: original.map(ContentHash),
+                original: original.map(|hash| Box::new(ContentHash(hash))),
                 ..logged(offset, time.0, content)
             })
             .collect();
