@@ -1,6 +1,7 @@
-//! The thread that commits: log first, then what must not be lost beside it, then the ledger.
+//! The thread that commits: first what must not be lost beside the log, then the log, then the ledger.
 //!
-//! Invariant: a record is synced in the log before the commit that uses it; after the first failure nothing follows.
+//! Invariant: a record is synced in the log, together with how far its input has been read, before the commit that uses
+//! both; after the first failure nothing follows.
 
 use std::{collections::BTreeMap, sync::mpsc::Receiver};
 
@@ -71,13 +72,14 @@ impl<S: Store> Committer<'_, S> {
             let users: Vec<_> = group.users.iter().map(|(user, number)| (*user, number.as_str())).collect();
             self.users.append(&users)?;
         }
+        let mut sources = self.source_rows(&group.marks)?;
         if let Some(log) = &mut self.log {
             for (records, threads) in &group.records {
                 log.append(records, threads, self.symbols)?;
             }
-            log.sync()?;
+            log.sync(&sources)?;
         }
-        let sources = self.source_rows(&group.marks)?;
+        sources.extend(group.sources);
         let commit = Commit {
             partition: EMBEDDED_PARTITION,
             from_offset,

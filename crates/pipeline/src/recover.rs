@@ -1,6 +1,7 @@
 //! After a stop anywhere: fold again what the checkpoint lacks, commit what the ledger lacks.
 //!
-//! Originals of quarantined records and numbers of users were synced before the log, so both are there already.
+//! Originals of quarantined records and numbers of users were synced before the log, so both are there already; how far
+//! inputs were read comes from the log itself.
 
 use ledger::{
     Head,
@@ -71,6 +72,9 @@ impl<S: Store> Installation<S> {
                 group.configuration = self.projector.configured().map(|configured| configured.content);
             }
             group.add_count(new.len());
+            if !new.is_empty() {
+                group.sources.extend(batch.rows.drain(..));
+            }
             group.add_entries(&mut out.entries);
             let done = self.projector.next_offset();
             if group.len() >= GROUP_RECORDS || (done == end && group.len() > 0) {
