@@ -63,10 +63,7 @@ impl StateStore {
                 store.open.insert(*number, file);
             }
             store.current = manifest;
-            for section in store.current.runs.clone() {
-                let bytes = store.read(&section)?;
-                store.runs.push(Run::new(section, &bytes));
-            }
+            store.runs = store.current.runs.iter().map(|section| Run::new(*section)).collect();
         }
         store.remove_unreferenced()?;
         Ok(store)
@@ -145,11 +142,20 @@ impl StateStore {
         for run in &self.runs {
             let file = self.file(run.section.file)?;
             // The path is made for an error alone: this is asked for every message of unknown id.
-            run.lookup(file, tag, out).map_err(|error| {
+            let guide = run.guide(|| self.read(&run.section))?;
+            guide.lookup(&run.section, file, tag, out).map_err(|error| {
                 FileError::new("read", &state_path(&self.folder, run.section.file))(error)
             })?;
         }
         Ok(())
+    }
+
+    /// Checks that the index of ids is as it was written.
+    ///
+    /// # Errors
+    /// Damage, or the system's.
+    pub fn check_index(&self) -> Result<(), CheckpointError> {
+        self.runs.iter().try_for_each(|run| self.read(&run.section).map(|_| ()))
     }
 
     /// Runs of the id index that a look-up goes through.
@@ -187,8 +193,7 @@ impl StateStore {
         }
         index::sort(&mut pairs);
         let bytes = pairs.as_flattened();
-        let section = file.add(bytes)?;
-        runs.push(Run::new(section, bytes));
+        runs.push(Run::new(file.add(bytes)?));
         Ok(())
     }
 

@@ -117,12 +117,34 @@ impl Blocks {
                 "a block has another first offset than the one before it ends with",
             ));
         }
+        self.pass(&header, self.position + (HEADER + self.payload.len()) as u64);
+        Ok(NextBlock::Whole(header))
+    }
+
+    /// Passes over the blocks up to an offset by what their headers say, without reading them. Stops before the first
+    /// that does not look like the next block.
+    fn pass_to(&mut self, end: Offset) -> Result<(), LogError> {
+        let mut header_bytes = [0; HEADER];
+        while self.next < end && self.length - self.position >= HEADER as u64 {
+            self.seek()?;
+            self.read(&mut header_bytes)?;
+            let header = Header::parse(&header_bytes).filter(|header| header.first == self.next.0);
+            let Some(header) = header.filter(|header| header.end() <= end.0) else { break };
+            let behind = self.position + HEADER as u64 + u64::from(header.payload);
+            if behind > self.length {
+                break;
+            }
+            self.pass(&header, behind);
+        }
+        self.seek()
+    }
+
+    fn pass(&mut self, header: &Header, behind: u64) {
         self.next = Offset(header.end());
-        self.position += (HEADER + self.payload.len()) as u64;
+        self.position = behind;
         if header.closes {
             self.closed = (self.next, self.position);
         }
-        Ok(NextBlock::Whole(header))
     }
 
     /// Decides what a broken block at the current position is: what a crash left of writes that were never synced, or
@@ -159,9 +181,10 @@ impl Blocks {
     }
 }
 
-/// Checks every block of the last segment.
-pub(super) fn find_end(segment: &Segment) -> Result<SegmentEnd, LogError> {
+/// Checks every block of the last segment that has records behind `trusted`, and finds where its groups end.
+pub(super) fn find_end(segment: &Segment, trusted: Offset) -> Result<SegmentEnd, LogError> {
     let mut blocks = Blocks::open(segment.clone())?;
+    blocks.pass_to(trusted)?;
     loop {
         match blocks.next_block()? {
             NextBlock::Whole(_) => {}

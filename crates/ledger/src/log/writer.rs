@@ -63,7 +63,8 @@ pub struct Opened {
 
 impl LogWriter {
     /// Opens the log in a folder for appending; an empty folder is an empty log. A group that a crash left half-written is
-    /// cut off. `committed` is the offset behind the last record that the ledger has used, 0 for none.
+    /// cut off. `committed` is the offset behind the last record that the ledger has used, 0 for none: blocks before it
+    /// are left for reading and [`super::check_log`] to check, so that opening takes no longer with a longer log.
     ///
     /// # Errors
     /// Damage, a log that ends before `committed` (nothing is cut then), or the system's.
@@ -74,7 +75,7 @@ impl LogWriter {
         // A crash may leave a last segment without a single whole group; the one before it is then the last.
         let mut torn = Vec::new();
         while let Some(last) = segments.pop() {
-            let end = segment::find_end(&last)?;
+            let end = segment::find_end(&last, committed)?;
             if end.torn > 0 || end.bytes == 0 {
                 cut_bytes += end.torn;
                 torn.push((last, end.bytes));
