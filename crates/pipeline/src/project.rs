@@ -149,7 +149,10 @@ impl<S: Store> Installation<S> {
             symbols: &mut self.symbols,
             users: &mut self.users,
             quarantine: &mut self.quarantine,
-            started_from: planned.iter().filter_map(|input| Some((input.key?, input.from))).collect(),
+            started_from: planned
+                .iter()
+                .filter_map(|input| Some((input.key?, input.from.as_ref().map(|from| from.mark))))
+                .collect(),
         };
         let total = planned.iter().map(|input| input.size_bytes).sum::<Option<u64>>();
         thread::scope(|scope| {
