@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{QuarantinedOriginal, log::LoggedRecord};
+use ledger::{QuarantinedOriginal, checkpoint::CheckpointRef, log::LoggedRecord};
 use model::{ContentHash, DispositionCounts, Entry, Offset, Symbol, Text, UnixMillis, UserRef};
 
 use crate::source::{SourceKey, SourceMark};
@@ -43,6 +43,8 @@ pub(crate) struct Ready {
     pub(crate) next_offset: Offset,
     /// That of the newest tick.
     pub(crate) partition_time: UnixMillis,
+    /// The state as it is behind the last record, if it was written.
+    pub(crate) checkpoint: Option<CheckpointRef>,
 }
 
 impl Group {

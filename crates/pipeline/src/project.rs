@@ -10,11 +10,7 @@ use std::{
     time::Duration,
 };
 
-use ledger::{
-    ConfigStore, Quarantine, QuarantinedOriginal,
-    checkpoint::{StateStore, pair},
-    store::Store,
-};
+use ledger::{ConfigStore, Quarantine, QuarantinedOriginal, checkpoint::StateStore, store::Store};
 use model::{Configured, ContentHash, Disposition, DispositionCounts, Record, RecordContent, UnixMillis};
 use projector::{Projected, Projector};
 use tariff::Configuration;
@@ -22,12 +18,13 @@ use wire::{Format, WebhookDefaults};
 
 use crate::{
     EMBEDDED_PARTITION,
+    checkpoints::{self, Checkpoints},
     commit::Committer,
     error::PipelineError,
     group::{GROUP_RECORDS, Group, Ready},
     installation::{Installation, load_bucket, provide},
     intake::{Batch, Intake},
-    progress::{OnProgress, Progress, Stage},
+    progress::{OnProgress, Progress},
     reader::{Planned, plan, read_all},
     seal::Sealer,
     source::SourceMarks,
@@ -57,6 +54,9 @@ pub struct ProjectOptions {
     /// Records after which a commit is due; about 32,000 if absent. Larger ones pack better, smaller ones lose less work
     /// to a crash; what is booked is the same.
     pub commit_records: Option<usize>,
+    /// Records after which the state is written in the middle of the run, at the earliest; about eight million if absent.
+    /// A stop has no more than what came since folded again.
+    pub checkpoint_records: Option<u64>,
 }
 
 /// What a projection did.
@@ -141,6 +141,9 @@ impl<S: Store> Installation<S> {
         first: Option<Batch>,
         on_progress: &mut OnProgress<'_>,
     ) -> Result<Vec<String>, PipelineError> {
+        let head = self.ledger.head(EMBEDDED_PARTITION)?;
+        let saved = (head.checkpoint_offset, self.saved_sequence);
+        let checkpoints = Checkpoints::new(saved, options.checkpoint_records);
         let encoder = self.ledger.encoder(EMBEDDED_PARTITION)?;
         let committer = Committer {
             ledger: &mut self.ledger,
@@ -153,6 +156,7 @@ impl<S: Store> Installation<S> {
                 .iter()
                 .filter_map(|input| Some((input.key?, input.from.as_ref().map(|from| from.mark))))
                 .collect(),
+            checkpointed: checkpoints.committed(),
         };
         let total = planned.iter().map(|input| input.size_bytes).sum::<Option<u64>>();
         thread::scope(|scope| {
@@ -166,8 +170,9 @@ impl<S: Store> Installation<S> {
             });
             let mut projecting = Projecting {
                 projector: &mut self.projector,
-                state: &self.state,
+                state: &mut self.state,
                 configs: &self.configs,
+                checkpoints: Some(checkpoints),
                 group: Group::default(),
                 group_records: options.commit_records.unwrap_or(GROUP_RECORDS),
                 out: Projected::default(),
@@ -182,9 +187,11 @@ impl<S: Store> Installation<S> {
                 (Ok(()), Ok(unchanged)) => projecting.end(&mut intake, options).map(|()| unchanged),
                 (Err(error), _) | (Ok(()), Err(error)) => Err(error),
             };
+            let saved = projecting.checkpoints.take().map_or(saved, |checkpoints| checkpoints.saved());
             drop(projecting);
             // A failed commit is the cause of whatever the projecting thread met.
             joined(committing, "committing thread")??;
+            self.saved_sequence = saved.1;
             ended
         })
     }
@@ -193,26 +200,7 @@ impl<S: Store> Installation<S> {
     pub(crate) fn save_state(&mut self, on_progress: &mut OnProgress<'_>) -> Result<(), PipelineError> {
         let head = self.ledger.head(EMBEDDED_PARTITION)?;
         let since = (head.checkpoint_offset, self.saved_sequence);
-        let shared = self.projector.snapshot_shared();
-        let dirty = self.projector.dirty();
-        let mut writer = self.state.begin(&shared)?;
-        let mut bytes = Vec::new();
-        // About one new id a record, and some for conversations and charges.
-        let records = self.projector.next_offset().0 - since.0.0;
-        let mut ids = Vec::with_capacity(usize::try_from(records + records / 8).unwrap_or(0));
-        for (done, bucket) in (1..).zip(&dirty) {
-            self.projector
-                .snapshot_bucket(*bucket, since, &mut bytes, &mut |id| ids.push(pair(&id, *bucket)));
-            writer.add_bucket(*bucket, &bytes)?;
-            on_progress(Progress {
-                stage: Stage::Saving,
-                records: self.projector.next_offset().0,
-                entries: self.projector.sequence().0,
-                work_done: done,
-                work_total: Some(dirty.len() as u64),
-            });
-        }
-        let checkpoint = writer.finish(ids)?;
+        let checkpoint = checkpoints::write(&mut self.projector, &mut self.state, since, on_progress)?;
         let none = DispositionCounts::default();
         let offset = self.projector.next_offset();
         let commit = ledger::Commit {
@@ -241,8 +229,10 @@ fn joined<T>(handle: ScopedJoinHandle<'_, T>, name: &'static str) -> Result<T, P
 /// The thread in the middle.
 pub(crate) struct Projecting<'a> {
     projector: &'a mut Projector,
-    state: &'a StateStore,
+    state: &'a mut StateStore,
     configs: &'a ConfigStore,
+    /// When the state is written in between, if it is.
+    checkpoints: Option<Checkpoints>,
     group: Group,
     group_records: usize,
     out: Projected,
@@ -254,7 +244,7 @@ impl<'a> Projecting<'a> {
     /// Goes on with the state as it is.
     pub(crate) fn new(
         projector: &'a mut Projector,
-        state: &'a StateStore,
+        state: &'a mut StateStore,
         configs: &'a ConfigStore,
         to_commit: SyncSender<Ready>,
     ) -> Self {
@@ -262,6 +252,7 @@ impl<'a> Projecting<'a> {
             projector,
             state,
             configs,
+            checkpoints: None,
             group: Group::default(),
             group_records: GROUP_RECORDS,
             out: Projected::default(),
@@ -291,6 +282,7 @@ impl<'a> Projecting<'a> {
                     self.take(batch)?;
                     if self.group.len() >= self.group_records {
                         self.hand_on()?;
+                        self.save_if_due(on_progress)?;
                     }
                     on_progress(self.progress);
                 }
@@ -390,7 +382,23 @@ impl<'a> Projecting<'a> {
         }
         let group = std::mem::take(&mut self.group);
         let (next_offset, time) = (self.projector.next_offset(), self.projector.partition_time());
-        let ready = Ready { group, next_offset, partition_time: time };
+        self.send(Ready { group, next_offset, partition_time: time, checkpoint: None })
+    }
+
+    /// Writes the state behind the last group, if it is time, while that group is being committed.
+    fn save_if_due(&mut self, on_progress: &mut OnProgress<'_>) -> Result<(), PipelineError> {
+        let next_offset = self.projector.next_offset();
+        let Some(checkpoints) =
+            self.checkpoints.as_mut().filter(|checkpoints| checkpoints.is_due(next_offset))
+        else {
+            return Ok(());
+        };
+        let checkpoint = Some(checkpoints.write(self.projector, self.state, on_progress)?);
+        let partition_time = self.projector.partition_time();
+        self.send(Ready { group: Group::default(), next_offset, partition_time, checkpoint })
+    }
+
+    fn send(&self, ready: Ready) -> Result<(), PipelineError> {
         self.to_commit.send(ready).map_err(|_| PipelineError::ThreadEnded("committing thread"))
     }
 }

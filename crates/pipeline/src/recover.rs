@@ -79,8 +79,8 @@ impl<S: Store> Installation<S> {
             let done = self.projector.next_offset();
             if group.len() >= GROUP_RECORDS || (done == end && group.len() > 0) {
                 let group = std::mem::take(&mut group);
-                let ready =
-                    Ready { group, next_offset: done, partition_time: self.projector.partition_time() };
+                let partition_time = self.projector.partition_time();
+                let ready = Ready { group, next_offset: done, partition_time, checkpoint: None };
                 self.committer_without_log()?.commit(ready)?;
             }
             on_progress(Progress {
@@ -119,6 +119,7 @@ impl<S: Store> Installation<S> {
             users: &mut self.users,
             quarantine: &mut self.quarantine,
             started_from: std::collections::BTreeMap::new(),
+            checkpointed: std::sync::Arc::default(),
         })
     }
 }

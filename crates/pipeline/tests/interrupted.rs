@@ -15,11 +15,11 @@ use std::{
 
 use common::{Place, assert_sound, files_below, head, options, traffic};
 use ledger::{
-    Head,
+    Head, LedgerReader,
     store::{FaultyStore, MemoryStore, Store},
 };
 use model::{DispositionCounts, EntryHash, Offset};
-use pipeline::{Installation, PipelineError, ProjectOptions};
+use pipeline::{EMBEDDED_PARTITION, Installation, PipelineError, ProjectOptions, Stage};
 
 #[test]
 fn a_run_that_stops_at_any_write_of_the_ledger_ends_as_if_it_had_not() {
@@ -40,6 +40,36 @@ fn a_run_that_stops_at_any_write_of_the_ledger_ends_as_if_it_had_not() {
         writes > 2 * FILES as u64,
         "each file was a commit of its own, but only {writes} writes were tried"
     );
+}
+
+#[test]
+fn a_stop_has_no_more_folded_again_than_came_after_the_last_checkpoint_of_its_run() {
+    let undisturbed = Outcome::undisturbed();
+    let mut in_the_middle = 0;
+    for writes in 0.. {
+        let (place, files) = inputs();
+        let memory = MemoryStore::new();
+        let faulty = FaultyStore::new(memory.clone(), writes);
+        let options = ProjectOptions { checkpoint_records: Some(1), ..one_file_a_commit() };
+        let stopped = place
+            .open_with(faulty)
+            .and_then(|mut opened| opened.project(&files, &options, &mut |_| {}).map(|_| ()));
+        let written = LedgerReader::new(memory.clone()).head(EMBEDDED_PARTITION).unwrap().checkpoint_offset;
+        let mut folded = 0;
+        let opened = Installation::with_store(place.dir(), memory.clone(), &mut |progress| {
+            if progress.stage == Stage::Recovering {
+                folded = progress.work_total.unwrap();
+            }
+        });
+        let reached = head(&opened.unwrap()).next_offset;
+        assert_eq!(folded, reached.0 - written.0, "stopped at write {writes}");
+        in_the_middle += u32::from(0 < written.0 && written < reached);
+        carries_on_to(&undisturbed, &place, memory, &files, &format!("stopped at write {writes}"));
+        if stopped.is_ok() {
+            break;
+        }
+    }
+    assert!(in_the_middle > 0, "no stop fell between two checkpoints of one run");
 }
 
 #[test]
@@ -179,7 +209,7 @@ fn carries_on_to(expected: &Outcome, place: &Place, store: MemoryStore, files: &
 
 /// Bytes of the log's only segment that hold what the ledger has used.
 fn committed_bytes(place: &Place, memory: &MemoryStore) -> u64 {
-    let reached = ledger::LedgerReader::new(memory.clone()).head(pipeline::EMBEDDED_PARTITION).unwrap();
+    let reached = LedgerReader::new(memory.clone()).head(EMBEDDED_PARTITION).unwrap();
     let segment = files_below(&place.data().join("log")).pop().unwrap();
     let whole = fs::read(&segment).unwrap();
     let copy = tempfile::tempdir().unwrap();
