@@ -20,10 +20,11 @@ use crate::{
     progress::{OnProgress, Progress, Stage},
 };
 
-/// Records between two checkpoints of a run at least: what a stop may have folded again takes some seconds.
-const APART_RECORDS: u64 = 8_000_000;
-/// A checkpoint costs as much as there is state, so that the work between two is this many times as long: together they
-/// take less than a twentieth of a run.
+/// Records between two checkpoints of a run at least: what a stop may have folded again takes some ten seconds.
+const APART_RECORDS: u64 = 25_000_000;
+/// A checkpoint writes all state there is, which takes about a twelfth of the time in which that state came together
+/// (measured over 8 and 12 million records). So they come ever further apart: the work between two takes this many times
+/// as long as the first of them did, and the state grows about threefold in it.
 const APART_TIMES: u32 = 25;
 
 /// Decides when the next checkpoint is due, and keeps its predecessor until it is committed.
@@ -40,7 +41,7 @@ pub(crate) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// After a checkpoint at `saved`. Records apart as given, or about eight million.
+    /// After a checkpoint at `saved`. Records apart as given, or 25 million.
     pub(crate) fn new(saved: (Offset, Sequence), apart_records: Option<u64>) -> Self {
         Self {
             apart_records: apart_records.unwrap_or(APART_RECORDS),

@@ -54,7 +54,7 @@ pub struct ProjectOptions {
     /// Records after which a commit is due; about 32,000 if absent. Larger ones pack better, smaller ones lose less work
     /// to a crash; what is booked is the same.
     pub commit_records: Option<usize>,
-    /// Records after which the state is written in the middle of the run, at the earliest; about eight million if absent.
+    /// Records after which the state is written in the middle of the run, at the earliest; 25 million if absent.
     /// A stop has no more than what came since folded again.
     pub checkpoint_records: Option<u64>,
 }
