@@ -1,7 +1,7 @@
 //! What the tests of the whole share: a log that is projected in several ways, a reader that trusts entries alone, and
-//! scenarios as text.
+//! scenarios as text; and what has to hold for bytes that nobody vouches for.
 //!
-//! Knows nothing of storage, Kafka, HTTP or the binary. Invariant: nothing here decides what is billed; it only feeds,
+//! Knows nothing of sled, Kafka, HTTP or the binary. Invariant: nothing here decides what is billed; it only feeds,
 //! reads and compares.
 
 mod log;
@@ -12,6 +12,7 @@ mod seal;
 mod shrink;
 
 pub mod scenario;
+pub mod untrusted;
 
 pub use log::{Handling, Log, Run, configuration, configured};
 pub use orders::{END, Ticks, project_orders, user_at};

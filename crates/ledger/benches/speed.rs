@@ -70,7 +70,7 @@ fn log(count: u64) {
         let (records, hints): (Vec<_>, Vec<_>) = (first..(first + 50_000).min(count)).map(record).unzip();
         let start = Clock::start();
         writer.append(&records, &hints, &words).expect("appending works");
-        writer.sync().expect("syncing works");
+        writer.sync(&[]).expect("syncing works");
         let [wall, core] = start.per(1);
         nanos = [nanos[0] + wall, nanos[1] + core];
         first += records.len() as u64;

@@ -19,6 +19,22 @@ pub(crate) fn of_both(first: &[u8], second: &[u8]) -> Checksum {
     half(&blake3::Hasher::new().update(first).update(second).finalize())
 }
 
+/// Of bytes that come in pieces.
+#[derive(Debug, Default)]
+pub(crate) struct Hasher(blake3::Hasher);
+
+impl Hasher {
+    /// Adds the next piece.
+    pub(crate) fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// Of all pieces as if they were one.
+    pub(crate) fn finish(&self) -> Checksum {
+        half(&self.0.finalize())
+    }
+}
+
 fn half(hash: &blake3::Hash) -> Checksum {
     let mut kept = [0; LENGTH];
     kept.copy_from_slice(&hash.as_bytes()[..LENGTH]);

@@ -152,6 +152,28 @@ impl Quarantine {
         if expired == 0 {
             return Ok(0);
         }
+        self.rewrite(&originals)?;
+        Ok(expired)
+    }
+
+    /// Drops the originals of a partition from an offset on: those of records that a crash kept from being logged. Says
+    /// how many.
+    ///
+    /// # Errors
+    /// Damage, or the system's.
+    pub fn forget_from(&mut self, partition: PartitionId, from: Offset) -> Result<usize, FrameError> {
+        let forgotten = |place: &(PartitionId, Offset)| place.0 == partition && place.1 >= from;
+        let count = self.frames.keys().filter(|place| forgotten(place)).count();
+        if count > 0 {
+            let mut originals = self.list()?;
+            originals.retain(|original| !forgotten(&(original.partition, original.offset)));
+            self.rewrite(&originals)?;
+        }
+        Ok(count)
+    }
+
+    /// Puts these originals in the place of all there are.
+    fn rewrite(&mut self, originals: &[QuarantinedOriginal]) -> Result<(), FrameError> {
         let payloads: Vec<Vec<u8>> = originals
             .chunks(256)
             .map(|chunk| {
@@ -161,12 +183,12 @@ impl Quarantine {
             })
             .collect();
         let positions = self.file.rewrite(&payloads)?;
+        self.frames.clear();
         for (chunk, position) in originals.chunks(256).zip(positions) {
-            for original in chunk {
-                self.frames.insert((original.partition, original.offset), position);
-            }
+            self.frames
+                .extend(chunk.iter().map(|original| ((original.partition, original.offset), position)));
         }
-        Ok(expired)
+        Ok(())
     }
 
     fn read_frame(&self, position: u64) -> Result<Vec<QuarantinedOriginal>, FrameError> {
@@ -240,6 +262,18 @@ mod tests {
         quarantine.append(&[original(3, "after")]).unwrap();
         assert_eq!(quarantine.list().unwrap(), [original(3, "after"), original(4, "kept")]);
         assert_eq!(quarantine.len(), 2);
+    }
+
+    #[test]
+    fn originals_of_records_that_were_never_logged_are_forgotten() {
+        let place = tempfile::tempdir().unwrap();
+        let mut quarantine = Quarantine::open(place.path()).unwrap();
+        quarantine.append(&[original(3, "logged"), original(4, "never logged")]).unwrap();
+        quarantine.append(&[original(9, "neither")]).unwrap();
+        assert_eq!(quarantine.forget_from(PartitionId(1), Offset(0)).unwrap(), 0, "another partition's");
+        assert_eq!(quarantine.forget_from(PartitionId(0), Offset(4)).unwrap(), 2);
+        let quarantine = Quarantine::open(place.path()).unwrap();
+        assert_eq!(quarantine.list().unwrap(), [original(3, "logged")]);
     }
 
     #[test]

@@ -163,7 +163,7 @@ fn shares_read_apart_and_in_any_order_verify_the_whole(store: impl Store) {
     let (chain, seen) = read(&[0, 1, 2, 3]).unwrap();
     let head = reader.head(P0).unwrap();
     assert_eq!((chain.end, seen), ((head.sequence, head.hash), all.len()));
-    assert_eq!(reader.compare_rollups(P0, chain.rollups).unwrap(), None);
+    assert_eq!(reader.compare_rollups(P0, chain).unwrap(), None);
     for incomplete in [&[0, 1, 2][..], &[1, 2, 3], &[0, 2, 3], &[]] {
         assert!(read(incomplete).is_err(), "{incomplete:?}");
     }

@@ -12,7 +12,7 @@ use crate::{
     agreement::Standing,
     digest::{Digester, NetDigest},
     error::PipelineError,
-    installation::{Installation, load_bucket, provide},
+    installation::{Installation, provide},
 };
 
 /// An account and period as its net conversations make it.
@@ -78,21 +78,19 @@ impl<'a> StateReader<'a> {
     /// Adds the conversations of a bucket.
     pub(crate) fn read(&mut self, bucket: u16) -> Result<(), PipelineError> {
         let Self { projector, digester, sums, .. } = self;
-        load_bucket(projector, self.state, bucket)?;
-        projector.net_conversations(bucket, &mut |net| {
+        let bytes = self.state.read_bucket(bucket)?.unwrap_or_default();
+        projector.stored_net_conversations(&bytes, &mut |net| {
             let place = AccountPeriod { account: net.account.clone(), period: net.period };
             sums.entry(place).or_default().add_net(&net, digester);
-        });
-        self.projector.unload_bucket(bucket);
+        })?;
         Ok(())
     }
 
     /// Shows the conversations of all buckets.
     pub(crate) fn each(&mut self, each: &mut dyn FnMut(&NetConversation)) -> Result<(), PipelineError> {
         for bucket in 0..BUCKETS {
-            load_bucket(&mut self.projector, self.state, bucket)?;
-            self.projector.net_conversations(bucket, &mut |net| each(&net));
-            self.projector.unload_bucket(bucket);
+            let bytes = self.state.read_bucket(bucket)?.unwrap_or_default();
+            self.projector.stored_net_conversations(&bytes, &mut |net| each(&net))?;
         }
         Ok(())
     }

@@ -1,8 +1,16 @@
-//! The thread that commits: log first, then what must not be lost beside it, then the ledger.
+//! The thread that commits: first what must not be lost beside the log, then the log, then the ledger.
 //!
-//! Invariant: a record is synced in the log before the commit that uses it; after the first failure nothing follows.
+//! Invariant: a record is synced in the log, together with how far its input has been read, before the commit that uses
+//! both; after the first failure nothing follows.
 
-use std::{collections::BTreeMap, sync::mpsc::Receiver};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::Receiver,
+    },
+};
 
 use ledger::{
     Commit, EntryEncoder, Ledger, Quarantine, SymbolTable, UserDirectory,
@@ -34,6 +42,8 @@ pub(crate) struct Committer<'a, S> {
     pub(crate) quarantine: &'a mut Quarantine,
     /// For each input of this run, the mark that it goes on from.
     pub(crate) started_from: BTreeMap<SourceKey, Option<SourceMark>>,
+    /// Number of the newest checkpoint that is committed, for who writes the next.
+    pub(crate) checkpointed: Arc<AtomicU64>,
 }
 
 impl<S: Store> Committer<'_, S> {
@@ -54,7 +64,7 @@ impl<S: Store> Committer<'_, S> {
     /// Nothing of the group is committed then.
     pub(crate) fn commit(&mut self, ready: Ready) -> Result<(), PipelineError> {
         let from_offset = ready.first_offset();
-        let Ready { group, next_offset, partition_time } = ready;
+        let Ready { group, next_offset, partition_time, checkpoint } = ready;
         let encoded = self.encoder.encode(&group.entries)?;
         for (symbol, word) in &group.words {
             // Numbers come from the same list, in their order.
@@ -71,13 +81,14 @@ impl<S: Store> Committer<'_, S> {
             let users: Vec<_> = group.users.iter().map(|(user, number)| (*user, number.as_str())).collect();
             self.users.append(&users)?;
         }
+        let mut sources = self.source_rows(&group.marks)?;
         if let Some(log) = &mut self.log {
             for (records, threads) in &group.records {
                 log.append(records, threads, self.symbols)?;
             }
-            log.sync()?;
+            log.sync(&sources)?;
         }
-        let sources = self.source_rows(&group.marks)?;
+        sources.extend(group.sources);
         let commit = Commit {
             partition: EMBEDDED_PARTITION,
             from_offset,
@@ -86,10 +97,13 @@ impl<S: Store> Committer<'_, S> {
             dispositions: &group.dispositions,
             empty_offsets: 0,
             config: group.configuration,
-            checkpoint: None,
+            checkpoint,
             sources: &sources,
         };
         self.ledger.commit_encoded(&mut [(commit, encoded)])?;
+        if let Some(checkpoint) = checkpoint {
+            self.checkpointed.store(checkpoint.number, Ordering::Release);
+        }
         Ok(())
     }
 

@@ -86,7 +86,7 @@ pub(crate) fn of<S: Store>(
 
     let rollups = match chain {
         Err(_) => Outcome::NotTold,
-        Ok(chain) => match reader.compare_rollups(EMBEDDED_PARTITION, chain.rollups) {
+        Ok(chain) => match reader.compare_rollups(EMBEDDED_PARTITION, chain) {
             Ok(None) => Outcome::Holds,
             Ok(Some(differences)) => Outcome::Differs(format!(
                 "{} rows of sums are not those of the entries; set the folder `ledger` aside, it is made again",

@@ -1,12 +1,13 @@
 //! What will be committed together: some tens of thousands of records, and all they led to.
 
-use ledger::{QuarantinedOriginal, log::LoggedRecord};
+use std::collections::BTreeMap;
+
+use ledger::{QuarantinedOriginal, checkpoint::CheckpointRef, log::LoggedRecord};
 use model::{ContentHash, DispositionCounts, Entry, Offset, Symbol, Text, UnixMillis, UserRef};
 
 use crate::source::{SourceKey, SourceMark};
 
-/// Records after which a commit is due. Larger ones pack better, smaller ones lose less work to a crash; what is booked
-/// is the same.
+/// Records after which a commit is due, unless the caller says otherwise.
 pub(crate) const GROUP_RECORDS: usize = 32_768;
 
 /// Records and what they led to.
@@ -26,6 +27,8 @@ pub(crate) struct Group {
     pub(crate) configuration: Option<ContentHash>,
     /// How far inputs have been read; the last of each counts.
     pub(crate) marks: Vec<(SourceKey, SourceMark)>,
+    /// The same as the log has it, while a tail of the log is committed after a crash.
+    pub(crate) sources: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Entries that the records booked.
     pub(crate) entries: Vec<Entry>,
     count: usize,
@@ -40,6 +43,8 @@ pub(crate) struct Ready {
     pub(crate) next_offset: Offset,
     /// That of the newest tick.
     pub(crate) partition_time: UnixMillis,
+    /// The state as it is behind the last record, if it was written.
+    pub(crate) checkpoint: Option<CheckpointRef>,
 }
 
 impl Group {

@@ -86,6 +86,9 @@ impl<S: Store> Installation<S> {
                 StateStore::open(&dir.state(), None)?
             }
         };
+        let mut quarantine = Quarantine::open(&dir.quarantine())?;
+        // They were kept before their records were logged, and those never were.
+        quarantine.forget_from(EMBEDDED_PARTITION, opened.writer.next_offset())?;
         let mut installation = Self {
             secret,
             configs: ConfigStore::new(dir.config()),
@@ -93,7 +96,7 @@ impl<S: Store> Installation<S> {
             log: opened.writer,
             state,
             users,
-            quarantine: Quarantine::open(&dir.quarantine())?,
+            quarantine,
             symbols: SymbolTable::new(),
             projector: Projector::new(EMBEDDED_PARTITION),
             saved_sequence: Sequence(0),

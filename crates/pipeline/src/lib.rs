@@ -5,6 +5,7 @@
 
 mod agreement;
 mod books;
+mod checkpoints;
 mod commit;
 mod digest;
 mod error;

@@ -18,6 +18,7 @@ use wire::{Format, WebhookDefaults};
 
 use crate::{
     EMBEDDED_PARTITION,
+    checkpoints::Checkpoints,
     commit::Committer,
     error::PipelineError,
     group::{GROUP_RECORDS, Group, Ready},
@@ -50,6 +51,12 @@ pub struct ProjectOptions {
     pub until: Option<UnixMillis>,
     /// The clock at the start of the import: no record time is later.
     pub imported_at: UnixMillis,
+    /// Records after which a commit is due; about 32,000 if absent. Larger ones pack better, smaller ones lose less work
+    /// to a crash; what is booked is the same.
+    pub commit_records: Option<usize>,
+    /// Records after which the state is written in the middle of the run, at the earliest; 25 million if absent.
+    /// A stop has no more than what came since folded again.
+    pub checkpoint_records: Option<u64>,
 }
 
 /// What a projection did.
@@ -134,6 +141,9 @@ impl<S: Store> Installation<S> {
         first: Option<Batch>,
         on_progress: &mut OnProgress<'_>,
     ) -> Result<Vec<String>, PipelineError> {
+        let head = self.ledger.head(EMBEDDED_PARTITION)?;
+        let saved = (head.checkpoint_offset, self.saved_sequence);
+        let checkpoints = Checkpoints::new(saved, options.checkpoint_records);
         let encoder = self.ledger.encoder(EMBEDDED_PARTITION)?;
         let committer = Committer {
             ledger: &mut self.ledger,
@@ -142,7 +152,11 @@ impl<S: Store> Installation<S> {
             symbols: &mut self.symbols,
             users: &mut self.users,
             quarantine: &mut self.quarantine,
-            started_from: planned.iter().filter_map(|input| Some((input.key?, input.from))).collect(),
+            started_from: planned
+                .iter()
+                .filter_map(|input| Some((input.key?, input.from.as_ref().map(|from| from.mark))))
+                .collect(),
+            checkpointed: checkpoints.committed(),
         };
         let total = planned.iter().map(|input| input.size_bytes).sum::<Option<u64>>();
         thread::scope(|scope| {
@@ -156,9 +170,11 @@ impl<S: Store> Installation<S> {
             });
             let mut projecting = Projecting {
                 projector: &mut self.projector,
-                state: &self.state,
+                state: &mut self.state,
                 configs: &self.configs,
+                checkpoints: Some(checkpoints),
                 group: Group::default(),
+                group_records: options.commit_records.unwrap_or(GROUP_RECORDS),
                 out: Projected::default(),
                 to_commit,
                 progress: Progress { work_total: total, ..Progress::default() },
@@ -171,9 +187,11 @@ impl<S: Store> Installation<S> {
                 (Ok(()), Ok(unchanged)) => projecting.end(&mut intake, options).map(|()| unchanged),
                 (Err(error), _) | (Ok(()), Err(error)) => Err(error),
             };
+            let saved = projecting.checkpoints.take().map_or(saved, |checkpoints| checkpoints.saved());
             drop(projecting);
             // A failed commit is the cause of whatever the projecting thread met.
             joined(committing, "committing thread")??;
+            self.saved_sequence = saved.1;
             ended
         })
     }
@@ -187,9 +205,12 @@ pub(crate) fn joined<T>(handle: ScopedJoinHandle<'_, T>, name: &'static str) -> 
 /// The thread in the middle.
 pub(crate) struct Projecting<'a> {
     projector: &'a mut Projector,
-    state: &'a StateStore,
+    state: &'a mut StateStore,
     configs: &'a ConfigStore,
+    /// When the state is written in between, if it is.
+    checkpoints: Option<Checkpoints>,
     group: Group,
+    group_records: usize,
     out: Projected,
     to_commit: SyncSender<Ready>,
     progress: Progress,
@@ -199,7 +220,7 @@ impl<'a> Projecting<'a> {
     /// Goes on with the state as it is.
     pub(crate) fn new(
         projector: &'a mut Projector,
-        state: &'a StateStore,
+        state: &'a mut StateStore,
         configs: &'a ConfigStore,
         to_commit: SyncSender<Ready>,
     ) -> Self {
@@ -207,7 +228,9 @@ impl<'a> Projecting<'a> {
             projector,
             state,
             configs,
+            checkpoints: None,
             group: Group::default(),
+            group_records: GROUP_RECORDS,
             out: Projected::default(),
             to_commit,
             progress: Progress::default(),
@@ -233,8 +256,9 @@ impl<'a> Projecting<'a> {
                 Ok(batch) => {
                     self.progress.work_done = batch.read_bytes;
                     self.take(batch)?;
-                    if self.group.len() >= GROUP_RECORDS {
+                    if self.group.len() >= self.group_records {
                         self.hand_on()?;
+                        self.save_if_due(on_progress)?;
                     }
                     on_progress(self.progress);
                 }
@@ -334,7 +358,23 @@ impl<'a> Projecting<'a> {
         }
         let group = std::mem::take(&mut self.group);
         let (next_offset, time) = (self.projector.next_offset(), self.projector.partition_time());
-        let ready = Ready { group, next_offset, partition_time: time };
+        self.send(Ready { group, next_offset, partition_time: time, checkpoint: None })
+    }
+
+    /// Writes the state behind the last group, if it is time, while that group is being committed.
+    fn save_if_due(&mut self, on_progress: &mut OnProgress<'_>) -> Result<(), PipelineError> {
+        let next_offset = self.projector.next_offset();
+        let Some(checkpoints) =
+            self.checkpoints.as_mut().filter(|checkpoints| checkpoints.is_due(next_offset))
+        else {
+            return Ok(());
+        };
+        let checkpoint = Some(checkpoints.write(self.projector, self.state, on_progress)?);
+        let partition_time = self.projector.partition_time();
+        self.send(Ready { group: Group::default(), next_offset, partition_time, checkpoint })
+    }
+
+    fn send(&self, ready: Ready) -> Result<(), PipelineError> {
         self.to_commit.send(ready).map_err(|_| PipelineError::ThreadEnded("committing thread"))
     }
 }

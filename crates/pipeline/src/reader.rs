@@ -11,7 +11,7 @@ use wire::Format;
 use crate::{
     error::PipelineError,
     intake::{Batch, Intake},
-    source::{self, DocumentReader, Input, SourceKey, SourceMark, SourceMarks},
+    source::{self, DocumentReader, Input, Resumption, SourceKey, SourceMark, SourceMarks},
 };
 
 /// An input, and what of it has been read by earlier runs.
@@ -22,7 +22,7 @@ pub(crate) struct Planned {
     /// Under which its marks are kept; `None` for standard input, which cannot be read twice.
     pub(crate) key: Option<SourceKey>,
     /// Where an earlier run stopped.
-    pub(crate) from: Option<SourceMark>,
+    pub(crate) from: Option<Resumption>,
     /// Size on disk, if it is a file.
     pub(crate) size_bytes: Option<u64>,
 }
@@ -85,9 +85,9 @@ pub(crate) fn read_all(
         let read_bytes = Arc::clone(&input.read_bytes);
         let mut reader = DocumentReader::new(input.content, planned.key.is_some(), format);
         let mut unfinished = [0; 32];
-        if let Some(mark) = &planned.from {
-            reader.skip(mark.consumed_bytes, mark.next_number).map_err(failed)?;
-            unfinished = mark.unfinished_hash;
+        if let Some(from) = &planned.from {
+            reader.resume(from).map_err(failed)?;
+            unfinished = from.mark.unfinished_hash;
         }
         let mut nothing_new = true;
         while let Some(chunk) = reader.next_chunk().map_err(failed)? {

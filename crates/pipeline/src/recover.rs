@@ -1,6 +1,7 @@
 //! After a stop anywhere: fold again what the checkpoint lacks, commit what the ledger lacks.
 //!
-//! Originals of quarantined records and numbers of users were synced before the log, so both are there already.
+//! Originals of quarantined records and numbers of users were synced before the log, so both are there already; how far
+//! inputs were read comes from the log itself.
 
 use ledger::{
     Head,
@@ -71,12 +72,15 @@ impl<S: Store> Installation<S> {
                 group.configuration = self.projector.configured().map(|configured| configured.content);
             }
             group.add_count(new.len());
+            if !new.is_empty() {
+                group.sources.extend(batch.rows.drain(..));
+            }
             group.add_entries(&mut out.entries);
             let done = self.projector.next_offset();
             if group.len() >= GROUP_RECORDS || (done == end && group.len() > 0) {
                 let group = std::mem::take(&mut group);
-                let ready =
-                    Ready { group, next_offset: done, partition_time: self.projector.partition_time() };
+                let partition_time = self.projector.partition_time();
+                let ready = Ready { group, next_offset: done, partition_time, checkpoint: None };
                 self.committer_without_log()?.commit(ready)?;
             }
             on_progress(Progress {
@@ -115,6 +119,7 @@ impl<S: Store> Installation<S> {
             users: &mut self.users,
             quarantine: &mut self.quarantine,
             started_from: std::collections::BTreeMap::new(),
+            checkpointed: std::sync::Arc::default(),
         })
     }
 }

@@ -177,7 +177,7 @@ impl<S: Store> Installation<S> {
 
         let encoder = self.ledger.encoder(EMBEDDED_PARTITION)?;
         let (to_commit, groups) = sync_channel(1);
-        let mut projecting = Projecting::new(&mut self.projector, &self.state, &self.configs, to_commit);
+        let mut projecting = Projecting::new(&mut self.projector, &mut self.state, &self.configs, to_commit);
         projecting.take(batch)?;
         let disposition = projecting.last_disposition();
         projecting.hand_on()?;
@@ -190,6 +190,7 @@ impl<S: Store> Installation<S> {
             users: &mut self.users,
             quarantine: &mut self.quarantine,
             started_from: BTreeMap::new(),
+            checkpointed: std::sync::Arc::default(),
         };
         committer.run(&groups)?;
         let entries = (Sequence(before.0 + 1), self.projector.sequence().0 - before.0);

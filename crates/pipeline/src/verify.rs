@@ -88,6 +88,7 @@ struct Work<'a, S> {
     next_bucket: AtomicU64,
     log_is_taken: AtomicBool,
     log: Mutex<Option<Result<LogExtent, LogError>>>,
+    index_is_taken: AtomicBool,
     done: AtomicU64,
     entries: AtomicU64,
     /// The threads stop taking spans.
@@ -144,6 +145,7 @@ impl<S: Store> Installation<S> {
             next_bucket: AtomicU64::new(0),
             log_is_taken: AtomicBool::new(false),
             log: Mutex::new(None),
+            index_is_taken: AtomicBool::new(false),
             done: AtomicU64::new(0),
             entries: AtomicU64::new(0),
             chain_is_broken: AtomicBool::new(false),
@@ -222,6 +224,11 @@ impl<'a, S: Store> Work<'a, S> {
     }
 
     fn take_buckets(&self, found: &mut Found<'a>, on_progress: &mut OnProgress<'_>) {
+        if !self.index_is_taken.swap(true, Ordering::Relaxed)
+            && let Err(error) = self.installation.state.check_index()
+        {
+            found.state = Err(error.into());
+        }
         while let Ok(reader) = &mut found.state {
             let number = self.next_bucket.fetch_add(1, Ordering::Relaxed);
             let Some(bucket) = u16::try_from(number).ok().filter(|bucket| *bucket < projector::BUCKETS)

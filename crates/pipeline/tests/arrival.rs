@@ -87,18 +87,24 @@ fn a_file_that_has_grown_is_read_on() {
     let mut expected_in = whole.open();
     project(&mut expected_in, &[whole.file("all.jsonl", lines.concat())]);
 
-    let place = Place::new();
-    let mut opened = place.open();
-    let mut read = 0;
-    for end in [100, 101, 300] {
-        let file = place.file("growing.jsonl", lines[..end].concat());
-        let summary = project(&mut opened, &[file]);
-        let control = summary.dispositions.by_disposition[2];
-        assert_eq!(summary.dispositions.total() - control, (end - read) as u64);
-        read = end;
+    for name in ["growing.jsonl", "growing.zst"] {
+        let place = Place::new();
+        let mut opened = place.open();
+        let mut read = 0;
+        for end in [100, 101, 300] {
+            let mut content = lines[..end].concat().into_bytes();
+            if name.ends_with(".zst") {
+                content = zstd::bulk::compress(&content, 1).unwrap();
+            }
+            let file = place.file(name, content);
+            let summary = project(&mut opened, &[file]);
+            let control = summary.dispositions.by_disposition[2];
+            assert_eq!(summary.dispositions.total() - control, (end - read) as u64, "{name}");
+            read = end;
+        }
+        assert_eq!(result(&mut opened), result(&mut expected_in), "{name}");
+        assert_sound(&opened);
     }
-    assert_eq!(result(&mut opened), result(&mut expected_in));
-    assert_sound(&opened);
 }
 
 #[test]

@@ -6,11 +6,12 @@ use model::{
 };
 
 use crate::{
-    booking::{Book, Booked},
+    booking::{Book, Booked, ThreadId},
     evidence::Evidence,
     identity::{charge_id, conversation_id},
     message::{Message, Side, seen},
     projector::{BUCKETS, Projector, Slot},
+    snapshot::{SnapshotError, each_booked},
     steps::StepEffect,
     thread::Thread,
 };
@@ -120,11 +121,28 @@ impl Projector {
         let Slot::Loaded(loaded) = &self.buckets[usize::from(bucket)] else { return };
         for thread in &loaded.threads {
             for booked in thread.conversations() {
-                if let Some(net) = self.net(thread, booked) {
+                if let Some(net) = self.net(thread.id(), booked) {
                     each(net);
                 }
             }
         }
+    }
+
+    /// Gives every net conversation of a bucket that [`Self::snapshot_bucket`] wrote to `each`, as
+    /// [`Self::net_conversations`] does once it is loaded, without loading it.
+    ///
+    /// # Errors
+    /// Damaged bytes.
+    pub fn stored_net_conversations(
+        &self,
+        bytes: &[u8],
+        each: &mut dyn FnMut(NetConversation),
+    ) -> Result<(), SnapshotError> {
+        each_booked(bytes, &mut |thread, booked| {
+            if let Some(net) = self.net(thread, booked) {
+                each(net);
+            }
+        })
     }
 
     /// The history of the thread that has this message, conversation or charge, if it is in a loaded bucket.
@@ -159,11 +177,14 @@ impl Projector {
             leading_digits: thread.id().leading_digits,
             messages: messages.map(|(message, effect)| self.report(thread, message, effect)).collect(),
             withdrawn: withdrawn.collect(),
-            conversations: thread.conversations().filter_map(|booked| self.net(thread, booked)).collect(),
+            conversations: thread
+                .conversations()
+                .filter_map(|booked| self.net(thread.id(), booked))
+                .collect(),
         })
     }
 
-    fn net(&self, thread: &Thread, booked: &Booked) -> Option<NetConversation> {
+    fn net(&self, thread: ThreadId, booked: &Booked) -> Option<NetConversation> {
         let (mut sequence, mut entries) = (self.sequence, Vec::new());
         let book = Book {
             configuration: self.configuration()?,
@@ -177,14 +198,14 @@ impl Projector {
             entries: &mut entries,
         };
         let opened_at = booked.opener.at();
-        let subject = book.subject(thread.id(), book.account_symbol(&booked.opener), opened_at);
+        let subject = book.subject(thread, book.account_symbol(&booked.opener), opened_at);
         let conversation = conversation_id(&subject.business_phone, thread.user, opened_at, booked.initiator);
         let charge = booked.earner.as_ref().map(|earner| NetCharge {
             charge: charge_id(conversation),
             at: earner.at(),
             booking: booked.bookings,
             category: self.labels.get(earner.label()).category,
-            price: book.price(thread.id(), booked),
+            price: book.price(thread, booked),
             entry: booked.charge_sequence(),
         });
         Some(NetConversation {

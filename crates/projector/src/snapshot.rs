@@ -294,6 +294,42 @@ fn get_thread(input: &mut Input<'_>) -> Result<Thread, Damaged> {
     Ok(thread)
 }
 
+/// Shows the conversations of a stored bucket, and passes over everything else.
+pub(crate) fn each_booked(
+    bytes: &[u8],
+    each: &mut dyn FnMut(ThreadId, &Booked),
+) -> Result<(), SnapshotError> {
+    let mut input = Input(bytes);
+    let threads = if bytes.is_empty() { 0 } else { input.length()? };
+    for _ in 0..threads {
+        let (user, leading_digits) = (UserRef(input.array()?), LeadingDigits(input.array()?));
+        let thread = ThreadId { user, leading_digits, business_phone: Symbol(input.small()?) };
+        get_state(&mut input)?;
+        for _ in 0..input.length()? {
+            get_state(&mut input)?;
+            for _ in 0..input.length()? {
+                pass_message(&mut input)?;
+            }
+        }
+        let mut previous = (0, 0);
+        for _ in 0..input.length()? {
+            each(thread, &get_booked(&mut input, &mut previous)?);
+        }
+        for _ in 0..input.length()? {
+            // See `put_thread`: a time, a side, and two numbers.
+            input.signed()?;
+            input.take(1)?;
+            input.pass_numbers(2)?;
+        }
+        for _ in 0..input.length()? {
+            // Message, then time, offset, account, what it says, and its verdict.
+            input.take(size_of::<MessageRef>())?;
+            input.pass_numbers(5)?;
+        }
+    }
+    if input.0.is_empty() { Ok(()) } else { Err(SnapshotError::Damaged) }
+}
+
 fn initiator_of(business: bool) -> Initiator {
     if business { Initiator::Business } else { Initiator::User }
 }
@@ -317,6 +353,12 @@ fn get_message(input: &mut Input<'_>, previous: &mut (i64, i64)) -> Result<Messa
     let label = LabelId(input.small()?);
     *previous = (at, offset);
     Ok(Message::new(id, UnixMillis(at), Offset(offset.cast_unsigned()), label, flags))
+}
+
+/// Passes over what [`put_message`] wrote.
+fn pass_message(input: &mut Input<'_>) -> Result<(), Damaged> {
+    input.take(size_of::<MessageRef>())?;
+    input.pass_numbers(4)
 }
 
 fn put_state(out: &mut Vec<u8>, state: &FoldState) {

@@ -50,6 +50,23 @@ impl<'a> Input<'a> {
         Err(Damaged)
     }
 
+    /// Passes over some numbers, eight bytes at a time.
+    pub(crate) fn pass_numbers(&mut self, mut count: u32) -> Result<(), Damaged> {
+        const LAST: u64 = 0x8080_8080_8080_8080;
+        while let Some((word, rest)) = self.0.split_first_chunk::<8>() {
+            // A bit for each byte that ends a number.
+            let mut ends = !u64::from_le_bytes(*word) & LAST;
+            if ends.count_ones() >= count {
+                (1..count).for_each(|_| ends &= ends - 1);
+                self.0 = &self.0[(ends.trailing_zeros() / 8 + 1) as usize..];
+                return Ok(());
+            }
+            count -= ends.count_ones();
+            self.0 = rest;
+        }
+        (0..count).try_for_each(|_| self.number().map(|_| ()))
+    }
+
     pub(crate) fn signed(&mut self) -> Result<i64, Damaged> {
         let value = self.number()?;
         Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
@@ -68,5 +85,28 @@ impl<'a> Input<'a> {
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Damaged> {
         let length = self.length()?;
         self.take(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_passed_over_as_they_are_read() {
+        let numbers = [0, 1, 127, 128, 300, u64::MAX, 5, 1 << 40, 9, 70_000, 0, 2];
+        for first in 0..numbers.len() {
+            for count in 1..=numbers.len() - first {
+                let mut bytes = Vec::new();
+                numbers[first..].iter().for_each(|number| put(&mut bytes, *number));
+                let mut input = Input(&bytes);
+                input.pass_numbers(u32::try_from(count).unwrap()).unwrap();
+                for number in &numbers[first + count..] {
+                    assert_eq!(input.number(), Ok(*number), "{count} from {first}");
+                }
+                assert_eq!(input.0, []);
+            }
+        }
+        assert_eq!(Input(&[1, 2, 0x80]).pass_numbers(3), Err(Damaged));
     }
 }

@@ -4,7 +4,7 @@
 //! a bucket that has it is always found.
 //! Invariant: a run is sorted and has no pair twice.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{fs::File, io, os::unix::fs::FileExt, sync::OnceLock};
 
 use super::manifest::Section;
 
@@ -25,10 +25,16 @@ pub fn pair(id: &[u8; 16], bucket: u16) -> Pair {
     [id[0], id[1], id[2], id[3], high, low]
 }
 
-/// What is kept in memory of a run: about one byte a pair.
+/// A run of pairs on disk. What is kept of it in memory is made at the first look-up, as most commands have none.
 #[derive(Debug, Clone)]
 pub(super) struct Run {
     pub(super) section: Section,
+    guide: OnceLock<Guide>,
+}
+
+/// What is kept in memory of a run: about one byte a pair.
+#[derive(Debug, Clone)]
+pub(super) struct Guide {
     /// Tag of each 128th pair.
     fences: Vec<u32>,
     /// One bit for each range of tags, set if a pair lies in it.
@@ -62,8 +68,24 @@ fn tag_of(pair: &Pair) -> u32 {
 }
 
 impl Run {
-    /// Prepares a run for look-ups from all its bytes.
-    pub(super) fn new(section: Section, bytes: &[u8]) -> Self {
+    pub(super) fn new(section: Section) -> Self {
+        Self { section, guide: OnceLock::new() }
+    }
+
+    /// The guide to the run, made from all its bytes if it is not there yet.
+    pub(super) fn guide<E>(&self, bytes: impl FnOnce() -> Result<Vec<u8>, E>) -> Result<&Guide, E> {
+        match self.guide.get() {
+            Some(guide) => Ok(guide),
+            None => {
+                let made = Guide::new(&bytes()?);
+                Ok(self.guide.get_or_init(|| made))
+            }
+        }
+    }
+}
+
+impl Guide {
+    fn new(bytes: &[u8]) -> Self {
         let count = u32::try_from(bytes.len() / PAIR).unwrap_or(u32::MAX).max(1);
         let bits_log = (count.next_power_of_two().trailing_zeros() + FILTER_BITS_LOG).clamp(6, 32);
         let shift = 32 - bits_log;
@@ -73,11 +95,17 @@ impl Run {
             filter[(bit / 64) as usize] |= 1 << (bit % 64);
         }
         let fences = decode(bytes).iter().step_by(FENCE).map(tag_of).collect();
-        Self { section, fences, filter, shift }
+        Self { fences, filter, shift }
     }
 
-    /// Adds the buckets of all pairs with this tag.
-    pub(super) fn lookup(&self, file: &File, tag: u32, out: &mut Vec<u16>) -> io::Result<()> {
+    /// Adds the buckets of all pairs with this tag in the run's section of its file.
+    pub(super) fn lookup(
+        &self,
+        section: &Section,
+        file: &File,
+        tag: u32,
+        out: &mut Vec<u16>,
+    ) -> io::Result<()> {
         let bit = u64::from(tag) >> self.shift;
         if self.filter[(bit / 64) as usize] & 1 << (bit % 64) == 0 {
             return Ok(());
@@ -85,12 +113,12 @@ impl Run {
         let first = self.fences.partition_point(|fence| *fence < tag).saturating_sub(1);
         let last = self.fences.partition_point(|fence| *fence <= tag);
         let start = (first * FENCE * PAIR) as u64;
-        let end = ((last * FENCE * PAIR) as u64).min(self.section.length);
+        let end = ((last * FENCE * PAIR) as u64).min(section.length);
         if start >= end {
             return Ok(());
         }
         let mut bytes = vec![0; crate::num::index(end - start)];
-        file.read_exact_at(&mut bytes, self.section.position + start)?;
+        file.read_exact_at(&mut bytes, section.position + start)?;
         let (pairs, _) = bytes.as_chunks::<PAIR>();
         let wanted = tag.to_be_bytes();
         let from = pairs.partition_point(|pair| pair[..4] < wanted[..]);

@@ -24,6 +24,8 @@ use crate::{
 
 /// More runs of the id index than this are merged, as each is one more to search.
 const RUNS_MAX: usize = 8;
+/// Bytes that are read at a time where nothing is kept of them.
+const CHECKED_AT_ONCE: u64 = 1 << 18;
 
 /// The newest checkpoint, and the means to write the next.
 #[derive(Debug)]
@@ -63,10 +65,7 @@ impl StateStore {
                 store.open.insert(*number, file);
             }
             store.current = manifest;
-            for section in store.current.runs.clone() {
-                let bytes = store.read(&section)?;
-                store.runs.push(Run::new(section, &bytes));
-            }
+            store.runs = store.current.runs.iter().map(|section| Run::new(*section)).collect();
         }
         store.remove_unreferenced()?;
         Ok(store)
@@ -145,11 +144,20 @@ impl StateStore {
         for run in &self.runs {
             let file = self.file(run.section.file)?;
             // The path is made for an error alone: this is asked for every message of unknown id.
-            run.lookup(file, tag, out).map_err(|error| {
+            let guide = run.guide(|| self.read(&run.section))?;
+            guide.lookup(&run.section, file, tag, out).map_err(|error| {
                 FileError::new("read", &state_path(&self.folder, run.section.file))(error)
             })?;
         }
         Ok(())
+    }
+
+    /// Checks that the index of ids is as it was written.
+    ///
+    /// # Errors
+    /// Damage, or the system's.
+    pub fn check_index(&self) -> Result<(), CheckpointError> {
+        self.runs.iter().try_for_each(|run| self.check(&run.section))
     }
 
     /// Runs of the id index that a look-up goes through.
@@ -187,8 +195,7 @@ impl StateStore {
         }
         index::sort(&mut pairs);
         let bytes = pairs.as_flattened();
-        let section = file.add(bytes)?;
-        runs.push(Run::new(section, bytes));
+        runs.push(Run::new(file.add(bytes)?));
         Ok(())
     }
 
@@ -222,17 +229,39 @@ impl StateStore {
         }
     }
 
-    fn read(&self, section: &Section) -> Result<Vec<u8>, CheckpointError> {
-        let damaged = || CheckpointError::Damaged { path: state_path(&self.folder, section.file) };
+    /// Checks a section without keeping it.
+    fn check(&self, section: &Section) -> Result<(), CheckpointError> {
+        let file = self.file_of(section)?;
+        let mut piece = vec![0; num::index(section.length.min(CHECKED_AT_ONCE))];
+        let mut hasher = checksum::Hasher::default();
+        let end = section.position + section.length;
+        for position in (section.position..end).step_by(piece.len().max(1)) {
+            piece.truncate(num::index(end - position));
+            file.read_exact_at(&mut piece, position)
+                .map_err(FileError::new("read", &state_path(&self.folder, section.file)))?;
+            hasher.update(&piece);
+        }
+        if hasher.finish() == section.checksum { Ok(()) } else { Err(self.damaged(section)) }
+    }
+
+    fn damaged(&self, section: &Section) -> CheckpointError {
+        CheckpointError::Damaged { path: state_path(&self.folder, section.file) }
+    }
+
+    /// The file of a section that is not longer than what the file holds.
+    fn file_of(&self, section: &Section) -> Result<&File, CheckpointError> {
         let file = self.file(section.file)?;
         let held = file.metadata().map_or(0, |facts| facts.len());
-        if section.position.checked_add(section.length).is_none_or(|end| end > held) {
-            return Err(damaged());
-        }
+        let end = section.position.checked_add(section.length);
+        if end.is_some_and(|end| end <= held) { Ok(file) } else { Err(self.damaged(section)) }
+    }
+
+    fn read(&self, section: &Section) -> Result<Vec<u8>, CheckpointError> {
+        let file = self.file_of(section)?;
         let mut bytes = vec![0; num::index(section.length)];
         file.read_exact_at(&mut bytes, section.position)
             .map_err(FileError::new("read", &state_path(&self.folder, section.file)))?;
-        if checksum::of(&bytes) == section.checksum { Ok(bytes) } else { Err(damaged()) }
+        if checksum::of(&bytes) == section.checksum { Ok(bytes) } else { Err(self.damaged(section)) }
     }
 
     fn file(&self, number: u64) -> Result<&File, CheckpointError> {

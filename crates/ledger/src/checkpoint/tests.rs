@@ -115,6 +115,7 @@ fn damage_is_noticed_and_named() {
             fs::write(&path, &changed).unwrap();
             let seen = StateStore::open(place.path(), Some(reference)).and_then(|state| {
                 state.read_meta()?;
+                state.check_index()?;
                 state.read_bucket(3)
             });
             assert!(matches!(seen, Err(CheckpointError::Damaged { .. })), "{name} {position}");

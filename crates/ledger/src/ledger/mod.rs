@@ -3,6 +3,7 @@
 //! Knows nothing of rules, Kafka or files other than the store's.
 //! Invariant: a commit is one batch, flushed; entries follow each other without gaps, and every offset is accounted for.
 
+mod aftermath;
 mod encode;
 mod error;
 mod head;

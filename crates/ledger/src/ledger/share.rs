@@ -10,6 +10,7 @@ use wire::Words;
 
 use super::{
     LedgerError, LedgerReader, RollupDifferences,
+    aftermath::Aftermath,
     history::History,
     keys,
     packed::{OpenBlock, Opener},
@@ -37,6 +38,7 @@ pub struct VerifiedShare {
     words: Words,
     links: Vec<Link>,
     rollups: Rollups,
+    aftermath: Aftermath,
 }
 
 /// All shares together.
@@ -45,7 +47,9 @@ pub struct VerifiedChain {
     /// Sequence and hash of the last entry.
     pub end: (Sequence, EntryHash),
     /// Sums over the entries, for [`LedgerReader::compare_rollups`].
-    pub rollups: Rollups,
+    pub(super) rollups: Rollups,
+    /// What those sums still have to be settled with.
+    pub(super) aftermath: Aftermath,
 }
 
 impl VerifiedShare {
@@ -61,6 +65,7 @@ impl VerifiedShare {
             words: Words::new(),
             links: Vec::new(),
             rollups: Rollups::default(),
+            aftermath: Aftermath::default(),
         })
     }
 
@@ -90,6 +95,7 @@ impl VerifiedShare {
                 let Some(view) = self.block.entry(place) else { continue };
                 let entry = decode(partition, view, &mut self.words)?;
                 self.rollups.apply(&entry);
+                self.aftermath.note(&entry);
                 each(&entry);
             }
             self.links.push(Link {
@@ -115,10 +121,11 @@ impl<S: Store> LedgerReader<S> {
         let head = self.head(partition)?;
         let head = (head.sequence, head.hash);
         let mut links = Vec::new();
-        let mut rollups = Rollups::default();
+        let (mut rollups, mut aftermath) = (Rollups::default(), Aftermath::default());
         for share in shares {
             links.extend(share.links);
             rollups.absorb(share.rollups);
+            aftermath.absorb(share.aftermath);
         }
         links.sort_unstable_by_key(|link| link.first);
         let mut end = (Sequence(0), EntryHash::ZERO);
@@ -126,7 +133,7 @@ impl<S: Store> LedgerReader<S> {
             end = check_ends(partition, Some(end), (link.first, link.previous), link.end, head)?;
         }
         if end == head {
-            Ok(VerifiedChain { end, rollups })
+            Ok(VerifiedChain { end, rollups, aftermath })
         } else {
             Err(damaged("the end of the entries", partition, end.0))
         }
@@ -139,11 +146,15 @@ impl<S: Store> LedgerReader<S> {
     pub fn compare_rollups(
         &self,
         partition: PartitionId,
-        mut rollups: Rollups,
+        verified: VerifiedChain,
     ) -> Result<Option<RollupDifferences>, LedgerError> {
+        let VerifiedChain { mut rollups, aftermath, .. } = verified;
         let nothing = Batch::default();
         let mut history = History::new(self, &nothing, partition)?;
-        rollups.settle(|last_about| history.was_closed(last_about))?;
+        rollups.settle(|last_about| {
+            // Shares of other threads may hold what an entry refers to.
+            aftermath.was_closed(last_about).map_or_else(|| history.was_closed(last_about), Ok)
+        })?;
         let computed = rollup::rows_of(partition, &rollups).map_err(LedgerError::of_row(partition))?;
         let stored = rollup::partition_rows(&self.store, partition)?;
         let missing = computed.iter().filter(|(key, value)| stored.get(*key) != Some(value)).count();

@@ -8,7 +8,8 @@ use model::{EntryHash, PartitionId, Sequence};
 use wire::Words;
 
 use super::{
-    LedgerError, LedgerReader,
+    LedgerError, LedgerReader, VerifiedChain,
+    aftermath::Aftermath,
     packed::OpenBlock,
     read::{Blocks, check_link, damaged, decode, not_opened, opener},
 };
@@ -67,12 +68,14 @@ impl<S: Store> LedgerReader<S> {
     /// The first break or damage, or the store's.
     pub fn verify_rollups(&self, partition: PartitionId) -> Result<Option<RollupDifferences>, LedgerError> {
         let mut words = Words::new();
-        let mut rollups = Rollups::default();
-        self.verify_chain(partition, |sequence, hash, bytes| {
-            rollups.apply(&decode(partition, (sequence, *hash, bytes), &mut words)?);
+        let (mut rollups, mut aftermath) = (Rollups::default(), Aftermath::default());
+        let end = self.verify_chain(partition, |sequence, hash, bytes| {
+            let entry = decode(partition, (sequence, *hash, bytes), &mut words)?;
+            rollups.apply(&entry);
+            aftermath.note(&entry);
             Ok(())
         })?;
-        self.compare_rollups(partition, rollups)
+        self.compare_rollups(partition, VerifiedChain { end, rollups, aftermath })
     }
 }
 

@@ -6,10 +6,14 @@
 use crate::checksum::{self, Checksum};
 
 const MAGIC: [u8; 4] = *b"TFLB";
-const VERSION: u32 = 1;
+const VERSION: u16 = 2;
+/// Knew no groups: each of its blocks counts as one.
+const VERSION_WITHOUT_GROUPS: u16 = 1;
+/// Flag of the last block of a group.
+const CLOSES: u16 = 1;
 const COVERED: usize = 36;
 
-/// Bytes of a header: magic 4, version 4, first offset 8, synced position 8, count 4, payload length 4,
+/// Bytes of a header: magic 4, version 2, flags 2, first offset 8, synced position 8, count 4, payload length 4,
 /// definitions length 4, checksum 16; all numbers little-endian.
 pub(super) const HEADER: usize = COVERED + checksum::LENGTH;
 /// Records a block holds at most.
@@ -30,8 +34,11 @@ pub(super) struct Header {
     pub(super) count: u32,
     /// Bytes behind the header.
     pub(super) payload: u32,
-    /// Bytes of the payload that define words; the rows follow.
+    /// Bytes of the payload that define words and, in a block that closes a group, hold its rows; those of records
+    /// follow.
     pub(super) definitions: u32,
+    /// Whether a group ends here. What stands behind the last such block of a log was never relied on.
+    pub(super) closes: bool,
 }
 
 impl Header {
@@ -39,7 +46,8 @@ impl Header {
     pub(super) fn seal(&self, definitions: &[u8], rows: &[u8]) -> [u8; HEADER] {
         let mut bytes = [0; HEADER];
         bytes[..4].copy_from_slice(&MAGIC);
-        bytes[4..8].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[4..6].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[6..8].copy_from_slice(&if self.closes { CLOSES } else { 0 }.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.first.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.synced.to_le_bytes());
         bytes[24..28].copy_from_slice(&self.count.to_le_bytes());
@@ -55,6 +63,8 @@ impl Header {
     pub(super) fn parse(bytes: &[u8; HEADER]) -> Option<Self> {
         let rest = bytes.strip_prefix(&MAGIC)?;
         let (version, rest) = rest.split_first_chunk()?;
+        let (flags, rest) = rest.split_first_chunk()?;
+        let (version, flags) = (u16::from_le_bytes(*version), u16::from_le_bytes(*flags));
         let (first, rest) = rest.split_first_chunk()?;
         let (synced, rest) = rest.split_first_chunk()?;
         let (count, rest) = rest.split_first_chunk()?;
@@ -66,12 +76,21 @@ impl Header {
             count: u32::from_le_bytes(*count),
             payload: u32::from_le_bytes(*payload),
             definitions: u32::from_le_bytes(*definitions),
+            closes: version == VERSION_WITHOUT_GROUPS || flags == CLOSES,
         };
-        let sound = u32::from_le_bytes(*version) == VERSION
+        let known =
+            (version == VERSION && flags <= CLOSES) || (version == VERSION_WITHOUT_GROUPS && flags == 0);
+        let sound = known
             && (1..=RECORDS_MAX).contains(&header.count)
             && header.payload <= PAYLOAD_MAX
             && header.definitions <= header.payload;
         sound.then_some(header)
+    }
+
+    /// The version of a block that a newer program wrote.
+    pub(super) fn newer(bytes: &[u8; HEADER]) -> Option<u16> {
+        let (version, _) = bytes.strip_prefix(&MAGIC)?.split_first_chunk()?;
+        Some(u16::from_le_bytes(*version)).filter(|version| *version > VERSION)
     }
 
     /// Whether header and payload are as they were written.

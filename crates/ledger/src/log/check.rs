@@ -16,11 +16,11 @@ use super::{
 pub struct LogExtent {
     /// Offset of the first record.
     pub first: Offset,
-    /// Offset behind the last whole record.
+    /// Offset behind the last record of the last whole group.
     pub next: Offset,
     /// Bytes of its files.
     pub bytes: u64,
-    /// Bytes behind the last whole block that a crash left half-written.
+    /// Bytes behind the last whole group that a crash left half-written.
     pub torn_bytes: u64,
 }
 
@@ -45,14 +45,19 @@ pub fn check_log(folder: &Path) -> Result<LogExtent, LogError> {
                 NextBlock::Whole(_) => {}
                 NextBlock::End => break,
                 NextBlock::Broken(what) if number + 1 == count => {
-                    extent.torn_bytes = blocks.tear(what)?.torn;
+                    blocks.tear(what)?;
                     break;
                 }
                 NextBlock::Broken(what) => return Err(blocks.damaged(what)),
             }
         }
-        extent.next = blocks.next;
-        extent.bytes += blocks.position + extent.torn_bytes;
+        let end = blocks.end();
+        if end.torn > 0 && number + 1 < count {
+            return Err(blocks.damaged("a group ends too early"));
+        }
+        extent.next = end.next;
+        extent.torn_bytes = end.torn;
+        extent.bytes += end.bytes + end.torn;
     }
     Ok(extent)
 }

@@ -9,7 +9,10 @@ use model::{
 };
 
 use super::{LoggedRecord, NO_THREAD, NewThread, ThreadFacts, row, status, verdict};
-use crate::num::{Cursor, Malformed};
+use crate::{
+    num::{Cursor, Malformed},
+    store::Row,
+};
 
 /// What a segment has mentioned so far.
 #[derive(Debug, Default)]
@@ -23,17 +26,24 @@ impl SegmentDecoder {
         self.threads.clear();
     }
 
-    /// Reads the words that a block defines.
+    /// Reads the words that a block defines. Gives the rows of the group that it closes.
     pub(super) fn definitions(
         bytes: &[u8],
         mut each: impl FnMut(Symbol, &str) -> Result<(), Malformed>,
-    ) -> Result<(), Malformed> {
+    ) -> Result<Vec<Row>, Malformed> {
         let mut cursor = Cursor::new(bytes);
+        let mut rows = Vec::new();
         while !cursor.is_empty() {
             let symbol = Symbol(cursor.varint_u32()?);
+            if symbol == Symbol::EMPTY {
+                while !cursor.is_empty() {
+                    rows.push((cursor.bytes()?.to_vec(), cursor.bytes()?.to_vec()));
+                }
+                break;
+            }
             each(symbol, cursor.text()?)?;
         }
-        Ok(())
+        Ok(rows)
     }
 
     /// Reads all rows of a block. `threads` gets the number of each record's thread.

@@ -8,12 +8,16 @@ use model::{
 };
 
 use super::{LogError, LoggedRecord, NO_THREAD, WordSource, row, status, verdict};
-use crate::num::{put_bytes, put_signed, put_varint};
+use crate::{
+    num::{put_bytes, put_signed, put_varint},
+    store::Row,
+};
 
 /// What a segment has mentioned so far, and the block that is being filled.
 #[derive(Debug, Default)]
 pub(super) struct SegmentEncoder {
-    /// Words that the block defines: number, length, bytes.
+    /// Words that the block defines: number, length, bytes. In a block that closes a group its rows follow, behind the
+    /// number of the empty word, which is never defined: name and content, each with its length.
     pub(super) definitions: Vec<u8>,
     pub(super) rows: Vec<u8>,
     defined: Vec<bool>,
@@ -55,6 +59,15 @@ impl SegmentEncoder {
         self.defined.clear();
         self.threads = 0;
         self.by_hint.clear();
+    }
+
+    /// Puts a group's rows into its last block.
+    pub(super) fn close(&mut self, rows: &[Row]) {
+        put_varint(&mut self.definitions, u64::from(Symbol::EMPTY.0));
+        for (name, content) in rows {
+            put_bytes(&mut self.definitions, name);
+            put_bytes(&mut self.definitions, content);
+        }
     }
 
     /// Writes one record behind the others. An error is the caller's mistake, and leaves half a row behind.

@@ -21,6 +21,14 @@ pub enum LogError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// A newer version of the program wrote a block.
+    #[error("{path} has blocks of version {found}: use the newer program that wrote them, or, if none did, put the log back from your backup", path = .path.display())]
+    Newer {
+        /// The segment.
+        path: PathBuf,
+        /// The version of the block.
+        found: u16,
+    },
     /// A segment is missing, or two overlap.
     #[error("the log goes on at {found} where {expected} should follow, in {path}: put the missing files back from your backup", path = .path.display(), found = .found.0, expected = .expected.0)]
     Gap {

@@ -3,6 +3,9 @@
 //! Knows nothing of rules, entries or sled; it is the only truth of an installation without Kafka.
 //! Invariant: what `sync` has returned for reads back bit by bit, or opening fails and says where it is damaged.
 //!
+//! Records come in groups. A group carries rows of the caller's own, such as how far each input was read, and is there
+//! as a whole or not at all, so that rows and records agree after any crash.
+//!
 //! A segment is a file named by its first offset. It explains itself: words and threads are written in full at their
 //! first mention in it, so that any segment can be read without those before.
 

@@ -13,7 +13,7 @@ use super::{
     decode::SegmentDecoder,
     segment::{self, Blocks, NextBlock, Segment},
 };
-use crate::num::Malformed;
+use crate::{num::Malformed, store::Row};
 
 /// Records in order, and what they newly mention. Its buffers are used again from batch to batch.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ pub struct LogBatch {
     pub new_threads: Vec<NewThread>,
     /// Words that this reader meets for the first time, with the numbers they have in the whole log.
     pub words: Vec<(Symbol, Text)>,
+    /// Rows of the group that ends with the last record; none if it ends later.
+    pub rows: Vec<Row>,
 }
 
 /// First mention of a thread in a segment.
@@ -90,6 +92,7 @@ impl LogReader {
         out.threads.clear();
         out.new_threads.clear();
         out.words.clear();
+        out.rows.clear();
         loop {
             let Some(mut blocks) = self.current()? else {
                 if self.next < self.from {
@@ -149,7 +152,9 @@ impl LogReader {
         }
         let (definitions, rows) =
             blocks.payload.split_at_checked(header.definitions as usize).ok_or(Malformed)?;
-        SegmentDecoder::definitions(definitions, |symbol, word| self.define(symbol, word, &mut out.words))?;
+        let of_group = SegmentDecoder::definitions(definitions, |symbol, word| {
+            self.define(symbol, word, &mut out.words)
+        })?;
         self.decoder.rows(
             rows,
             Offset(header.first),
@@ -162,6 +167,9 @@ impl LogReader {
         let unwanted = unwanted.min(out.records.len());
         out.records.drain(..unwanted);
         out.threads.drain(..unwanted);
+        if !out.records.is_empty() {
+            out.rows = of_group;
+        }
         Ok(())
     }
 

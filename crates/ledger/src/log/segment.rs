@@ -1,6 +1,6 @@
 //! Segment files: their names, their blocks one after the other, and where a torn one ends.
 //!
-//! Knows nothing of rows. Invariant: a block is shown only if its checksum holds.
+//! Knows nothing of rows. Invariant: a block is shown only if its checksum holds, and a segment ends with a group.
 
 use std::{
     fs::File,
@@ -26,12 +26,12 @@ pub(super) struct Segment {
     pub(super) path: PathBuf,
 }
 
-/// Where a segment's whole blocks end.
+/// Where a segment's whole groups end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SegmentEnd {
     /// Offset behind the last record.
     pub(super) next: Offset,
-    /// Byte behind the last whole block.
+    /// Byte behind the last block of the last whole group.
     pub(super) bytes: u64,
     /// Bytes of a torn tail behind that.
     pub(super) torn: u64,
@@ -63,6 +63,8 @@ pub(super) struct Blocks {
     pub(super) position: u64,
     /// Offset the next block has to begin with.
     pub(super) next: Offset,
+    /// Behind the last block that closed a group.
+    closed: (Offset, u64),
     /// Payload of the block read last.
     pub(super) payload: Vec<u8>,
 }
@@ -80,7 +82,7 @@ impl Blocks {
         let file = File::open(&segment.path).map_err(FileError::new("open", &segment.path))?;
         let length = file.metadata().map_err(FileError::new("read", &segment.path))?.len();
         let next = segment.first;
-        Ok(Self { segment, file, length, position: 0, next, payload: Vec::new() })
+        Ok(Self { segment, file, length, position: 0, next, closed: (next, 0), payload: Vec::new() })
     }
 
     pub(super) fn next_block(&mut self) -> Result<NextBlock, LogError> {
@@ -93,6 +95,9 @@ impl Blocks {
         }
         let mut header_bytes = [0; HEADER];
         self.read(&mut header_bytes)?;
+        if let Some(found) = Header::newer(&header_bytes) {
+            return Err(LogError::Newer { path: self.segment.path.clone(), found });
+        }
         let Some(header) = Header::parse(&header_bytes) else {
             return Ok(NextBlock::Broken("no block begins here"));
         };
@@ -112,9 +117,34 @@ impl Blocks {
                 "a block has another first offset than the one before it ends with",
             ));
         }
-        self.next = Offset(header.end());
-        self.position += (HEADER + self.payload.len()) as u64;
+        self.pass(&header, self.position + (HEADER + self.payload.len()) as u64);
         Ok(NextBlock::Whole(header))
+    }
+
+    /// Passes over the blocks up to an offset by what their headers say, without reading them. Stops before the first
+    /// that does not look like the next block.
+    fn pass_to(&mut self, end: Offset) -> Result<(), LogError> {
+        let mut header_bytes = [0; HEADER];
+        while self.next < end && self.length - self.position >= HEADER as u64 {
+            self.seek()?;
+            self.read(&mut header_bytes)?;
+            let header = Header::parse(&header_bytes).filter(|header| header.first == self.next.0);
+            let Some(header) = header.filter(|header| header.end() <= end.0) else { break };
+            let behind = self.position + HEADER as u64 + u64::from(header.payload);
+            if behind > self.length {
+                break;
+            }
+            self.pass(&header, behind);
+        }
+        self.seek()
+    }
+
+    fn pass(&mut self, header: &Header, behind: u64) {
+        self.next = Offset(header.end());
+        self.position = behind;
+        if header.closes {
+            self.closed = (self.next, self.position);
+        }
     }
 
     /// Decides what a broken block at the current position is: what a crash left of writes that were never synced, or
@@ -127,7 +157,13 @@ impl Blocks {
         if later.into_iter().any(|header| header.synced > self.position) {
             return Err(self.damaged(what));
         }
-        Ok(SegmentEnd { next: self.next, bytes: self.position, torn: rest.len() as u64 })
+        Ok(self.end())
+    }
+
+    /// Where the last whole group ends.
+    pub(super) fn end(&self) -> SegmentEnd {
+        let (next, bytes) = self.closed;
+        SegmentEnd { next, bytes, torn: self.length - bytes }
     }
 
     pub(super) fn damaged(&self, what: &'static str) -> LogError {
@@ -145,13 +181,14 @@ impl Blocks {
     }
 }
 
-/// Checks every block of the last segment.
-pub(super) fn find_end(segment: &Segment) -> Result<SegmentEnd, LogError> {
+/// Checks every block of the last segment that has records behind `trusted`, and finds where its groups end.
+pub(super) fn find_end(segment: &Segment, trusted: Offset) -> Result<SegmentEnd, LogError> {
     let mut blocks = Blocks::open(segment.clone())?;
+    blocks.pass_to(trusted)?;
     loop {
         match blocks.next_block()? {
             NextBlock::Whole(_) => {}
-            NextBlock::End => return Ok(SegmentEnd { next: blocks.next, bytes: blocks.position, torn: 0 }),
+            NextBlock::End => return Ok(blocks.end()),
             NextBlock::Broken(what) => return blocks.tear(what),
         }
     }

@@ -1,7 +1,8 @@
 //! Appending to the log.
 //!
 //! Knows nothing of rules or of the ledger.
-//! Invariant: records get on disk in the order of their offsets without gaps; after a failed write nothing is written.
+//! Invariant: records get on disk in the order of their offsets without gaps, in groups that are there as a whole or not
+//! at all; after a failed write nothing is written.
 
 use std::{
     fs::{File, OpenOptions},
@@ -17,9 +18,12 @@ use super::{
     encode::SegmentEncoder,
     segment,
 };
-use crate::files::{self, FileError};
+use crate::{
+    files::{self, FileError},
+    store::Row,
+};
 
-/// Records after which the next block begins a new segment.
+/// Records after which the next group begins a new segment.
 const SEGMENT_RECORDS: u64 = 4_000_000;
 /// A block is sealed early when its rows reach this, so that long words cannot make it overflow.
 const PAYLOAD_ENOUGH: usize = (PAYLOAD_MAX / 2) as usize;
@@ -53,13 +57,14 @@ struct OpenSegment {
 pub struct Opened {
     /// For appending.
     pub writer: LogWriter,
-    /// Bytes that a crash had left half-written behind the last whole block, and that were cut off.
+    /// Bytes that a crash had left half-written behind the last whole group, and that were cut off.
     pub cut_bytes: u64,
 }
 
 impl LogWriter {
-    /// Opens the log in a folder for appending; an empty folder is an empty log. What a crash left half-written is cut
-    /// off. `committed` is the offset behind the last record that the ledger has used, 0 for none.
+    /// Opens the log in a folder for appending; an empty folder is an empty log. A group that a crash left half-written is
+    /// cut off. `committed` is the offset behind the last record that the ledger has used, 0 for none: blocks before it
+    /// are left for reading and [`super::check_log`] to check, so that opening takes no longer with a longer log.
     ///
     /// # Errors
     /// Damage, a log that ends before `committed` (nothing is cut then), or the system's.
@@ -67,10 +72,10 @@ impl LogWriter {
         let mut segments = segment::list(folder)?;
         let mut next = Offset(0);
         let mut cut_bytes = 0;
-        // A crash may leave a last segment without a single whole block; the one before it is then the last.
+        // A crash may leave a last segment without a single whole group; the one before it is then the last.
         let mut torn = Vec::new();
         while let Some(last) = segments.pop() {
-            let end = segment::find_end(&last)?;
+            let end = segment::find_end(&last, committed)?;
             if end.torn > 0 || end.bytes == 0 {
                 cut_bytes += end.torn;
                 torn.push((last, end.bytes));
@@ -108,7 +113,7 @@ impl LogWriter {
         Ok(Opened { writer, cut_bytes })
     }
 
-    /// Begins a new segment after so many records instead of four million.
+    /// Begins a new segment with the first group after so many records instead of four million.
     #[must_use]
     pub fn with_segment_records(mut self, records: u64) -> Self {
         self.segment_records = records;
@@ -141,26 +146,38 @@ impl LogWriter {
                 if found != log.next {
                     return Err(LogError::OutOfOrder { expected: log.next, found });
                 }
+                if log.pending == RECORDS_MAX || log.encoder.rows.len() >= PAYLOAD_ENOUGH {
+                    log.seal(false)?;
+                }
                 log.encoder.push(logged, hints.get(place).copied().unwrap_or(super::NO_THREAD), words)?;
                 log.next.0 += 1;
                 log.pending += 1;
                 log.in_segment += 1;
-                if log.pending == RECORDS_MAX || log.encoder.rows.len() >= PAYLOAD_ENOUGH {
-                    log.seal()?;
-                }
             }
             Ok(())
         })
     }
 
-    /// Writes what is pending and syncs. Everything appended before is safe when this returns.
+    /// Ends a group and syncs it: after a crash it is there as a whole, with these rows of the caller's own, or not at
+    /// all. Everything appended before is safe when this returns.
+    ///
+    /// Rows say something of the records they come with: if nothing was appended, nothing is written.
     ///
     /// # Errors
     /// The system's; after one of those every further call fails.
-    pub fn sync(&mut self) -> Result<(), LogError> {
+    pub fn sync(&mut self, rows: &[Row]) -> Result<(), LogError> {
         self.guarded(|log| {
-            log.seal()?;
-            log.file.as_mut().map_or(Ok(()), OpenSegment::sync)
+            if log.pending > 0 {
+                log.encoder.close(rows);
+                log.seal(true)?;
+            }
+            log.file.as_mut().map_or(Ok(()), OpenSegment::sync)?;
+            if log.in_segment >= log.segment_records {
+                log.file = None;
+                log.in_segment = 0;
+                log.encoder.start_segment();
+            }
+            Ok(())
         })
     }
 
@@ -175,26 +192,25 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Writes the block that is being filled, if it has records.
-    fn seal(&mut self) -> Result<(), LogError> {
-        if self.pending == 0 {
-            return Ok(());
-        }
+    /// Writes the block that is being filled.
+    fn seal(&mut self, closes: bool) -> Result<(), LogError> {
         let first = Offset(self.next.0 - u64::from(self.pending));
         let segment = match &mut self.file {
             Some(segment) => segment,
             none => none.insert(OpenSegment::create(&self.folder, first)?),
         };
         let (definitions, rows) = (&self.encoder.definitions, &self.encoder.rows);
-        segment.write_block(first, self.pending, definitions, rows)?;
+        let header = Header {
+            first: first.0,
+            synced: segment.synced,
+            count: self.pending,
+            payload: length(definitions.len() + rows.len()),
+            definitions: length(definitions.len()),
+            closes,
+        };
+        segment.write_block(&header, definitions, rows)?;
         self.pending = 0;
         self.encoder.start_block();
-        if self.in_segment >= self.segment_records {
-            segment.sync()?;
-            self.file = None;
-            self.in_segment = 0;
-            self.encoder.start_segment();
-        }
         Ok(())
     }
 }
@@ -208,21 +224,7 @@ impl OpenSegment {
         Ok(Self { file, path, written: 0, synced: 0 })
     }
 
-    fn write_block(
-        &mut self,
-        first: Offset,
-        count: u32,
-        definitions: &[u8],
-        rows: &[u8],
-    ) -> Result<(), LogError> {
-        let length = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
-        let header = Header {
-            first: first.0,
-            synced: self.synced,
-            count,
-            payload: length(definitions.len() + rows.len()),
-            definitions: length(definitions.len()),
-        };
+    fn write_block(&mut self, header: &Header, definitions: &[u8], rows: &[u8]) -> Result<(), LogError> {
         let header = header.seal(definitions, rows);
         for part in [&header[..], definitions, rows] {
             self.file.write_all(part).map_err(FileError::new("write", &self.path))?;
@@ -238,4 +240,9 @@ impl OpenSegment {
         }
         Ok(())
     }
+}
+
+/// A block is far shorter than 4 GiB.
+fn length(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }

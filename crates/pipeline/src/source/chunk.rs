@@ -1,11 +1,11 @@
 //! Cutting an input into documents.
 
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 
 use model::MalformedReason;
 use wire::{Delimited, Format, next_delimited, sniff};
 
-use super::{CHUNK_BYTES, DOCUMENT_MAX_BYTES};
+use super::{CHUNK_BYTES, Content, DOCUMENT_MAX_BYTES, Resumption};
 
 /// One line or message within a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(crate) struct Chunk {
 
 /// Reads documents from one input.
 pub(crate) struct DocumentReader {
-    input: Box<dyn Read + Send>,
+    input: Content,
     is_patient: bool,
     format: Option<Format>,
     rest: Vec<u8>,
@@ -64,7 +64,7 @@ impl std::fmt::Debug for DocumentReader {
 impl DocumentReader {
     /// Begins at the start of an input; a patient one waits until there is much to hand on. The form is told from its first bytes unless given.
     #[must_use]
-    pub(crate) fn new(input: Box<dyn Read + Send>, is_patient: bool, format: Option<Format>) -> Self {
+    pub(crate) fn new(input: Content, is_patient: bool, format: Option<Format>) -> Self {
         Self {
             input,
             is_patient,
@@ -79,27 +79,19 @@ impl DocumentReader {
         }
     }
 
-    /// Skips what an earlier run has read: `bytes` of it, holding the documents before `next_number`.
+    /// Goes on where an earlier run stopped.
     ///
     /// # Errors
     /// The input cannot be read that far.
-    pub(crate) fn skip(&mut self, bytes: u64, next_number: u64) -> io::Result<()> {
-        let mut left = bytes;
-        let mut buffer = vec![0; 1 << 18];
-        while left > 0 {
-            let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-            let length = self.input.read(&mut buffer[..wanted])?;
-            if length == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            if self.format.is_none() {
-                self.format = Some(sniff(&buffer[..length]));
-            }
-            self.hasher.update(&buffer[..length]);
-            left -= length as u64;
+    pub(crate) fn resume(&mut self, from: &Resumption) -> io::Result<()> {
+        let Resumption { mark, hasher } = from;
+        let start = self.input.pass(mark.consumed_bytes)?;
+        if mark.consumed_bytes > 0 && self.format.is_none() {
+            self.format = Some(sniff(&start));
         }
-        self.consumed_bytes = bytes;
-        self.next_number = next_number;
+        self.hasher.clone_from(hasher);
+        self.consumed_bytes = mark.consumed_bytes;
+        self.next_number = mark.next_number;
         Ok(())
     }
 

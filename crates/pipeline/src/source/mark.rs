@@ -34,6 +34,15 @@ pub(crate) struct SourceMark {
     pub(crate) unfinished_hash: [u8; 32],
 }
 
+/// A mark that an input continues, with the hasher that has come to it: reading on needs nothing of what lies before.
+#[derive(Debug, Clone)]
+pub(crate) struct Resumption {
+    /// Where an earlier run stopped.
+    pub(crate) mark: SourceMark,
+    /// Over the bytes before it.
+    pub(crate) hasher: blake3::Hasher,
+}
+
 /// All inputs that begin alike.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SourceMarks(pub Vec<SourceMark>);
@@ -81,7 +90,7 @@ impl SourceMarks {
     ///
     /// # Errors
     /// The input cannot be read.
-    pub(crate) fn longest(&self, mut content: impl Read) -> std::io::Result<Option<SourceMark>> {
+    pub(crate) fn longest(&self, mut content: impl Read) -> std::io::Result<Option<Resumption>> {
         let mut marks = self.0.clone();
         marks.sort_by_key(|mark| mark.consumed_bytes);
         let mut hasher = blake3::Hasher::new();
@@ -99,7 +108,7 @@ impl SourceMarks {
                 length += read as u64;
             }
             if *hasher.finalize().as_bytes() == mark.consumed_hash {
-                longest = Some(mark);
+                longest = Some(Resumption { mark, hasher: hasher.clone() });
             }
         }
         Ok(longest)

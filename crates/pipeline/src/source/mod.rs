@@ -8,9 +8,9 @@ mod mark;
 mod open;
 
 pub(crate) use chunk::{Chunk, Document, DocumentReader};
-pub(crate) use mark::{SourceKey, SourceMark, SourceMarks};
+pub(crate) use mark::{Resumption, SourceKey, SourceMark, SourceMarks};
 pub use open::OpenInputError;
-pub(crate) use open::{Input, open};
+pub(crate) use open::{Content, Input, open};
 
 /// A longer line or message is refused.
 pub(crate) const DOCUMENT_MAX_BYTES: usize = 1 << 20;

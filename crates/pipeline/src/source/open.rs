@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     path::Path,
     sync::{
         Arc,
@@ -30,7 +30,53 @@ pub(crate) struct Input {
     /// How many bytes have been read from disk so far, before decompression.
     pub read_bytes: Arc<AtomicU64>,
     /// Its content, decompressed.
-    pub content: Box<dyn Read + Send>,
+    pub content: Content,
+}
+
+/// The content of an input.
+pub(crate) enum Content {
+    /// A file as it is.
+    Plain(BufReader<Counted<File>>),
+    /// Standard input, or what a decompressor makes of a file.
+    Stream(Box<dyn Read + Send>),
+}
+
+/// Bytes that are enough to tell the form of an input.
+const START_BYTES: usize = 1 << 12;
+
+impl Content {
+    /// Passes over the first bytes, which must not have been read yet. Gives those that it begins with.
+    ///
+    /// # Errors
+    /// There are fewer, or the system's.
+    pub(crate) fn pass(&mut self, bytes: u64) -> io::Result<Vec<u8>> {
+        let mut start = Vec::new();
+        self.by_ref().take(bytes.min(START_BYTES as u64)).read_to_end(&mut start)?;
+        let left = bytes - start.len() as u64;
+        match self {
+            Self::Plain(file) => {
+                if file.get_ref().inner.metadata()?.len() < bytes {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                file.seek_relative(i64::try_from(left).map_err(|_| io::ErrorKind::UnexpectedEof)?)?;
+            }
+            Self::Stream(content) => {
+                if io::copy(&mut content.take(left), &mut io::sink())? < left {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+        }
+        Ok(start)
+    }
+}
+
+impl Read for Content {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.read(buffer),
+            Self::Stream(content) => content.read(buffer),
+        }
+    }
 }
 
 impl std::fmt::Debug for Input {
@@ -49,32 +95,52 @@ impl std::fmt::Debug for Input {
 pub(crate) fn open(name: &str) -> Result<Input, OpenInputError> {
     let failed = |source| OpenInputError { name: name.to_owned(), source };
     let read_bytes = Arc::new(AtomicU64::new(0));
-    let (raw, size_bytes): (Box<dyn Read + Send>, _) = if name == "-" {
-        (Box::new(io::stdin()), None)
+    let (content, size_bytes) = if name == "-" {
+        let counted = Counted { inner: io::stdin(), count: Arc::clone(&read_bytes) };
+        (decompressed(counted, |plain| Content::Stream(Box::new(plain))), None)
     } else {
         let file = File::open(Path::new(name)).map_err(failed)?;
         let facts = file.metadata().map_err(failed)?;
         if facts.is_dir() {
             return Err(failed(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")));
         }
-        (Box::new(file), facts.is_file().then_some(facts.len()))
+        let counted = Counted { inner: file, count: Arc::clone(&read_bytes) };
+        // Pipes and devices have names too, but nothing can be passed over in them.
+        let plain = |plain| {
+            if facts.is_file() { Content::Plain(plain) } else { Content::Stream(Box::new(plain)) }
+        };
+        (decompressed(counted, plain), facts.is_file().then_some(facts.len()))
     };
-    let counted = Counted { inner: raw, count: Arc::clone(&read_bytes) };
-    let mut buffered = BufReader::with_capacity(1 << 18, counted);
-    let start = buffered.fill_buf().map_err(failed)?;
-    let content: Box<dyn Read + Send> = match start {
-        [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(buffered)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            Box::new(zstd::stream::read::Decoder::with_buffer(buffered).map_err(failed)?)
-        }
-        _ => Box::new(buffered),
-    };
-    Ok(Input { name: name.to_owned(), size_bytes, read_bytes, content })
+    Ok(Input { name: name.to_owned(), size_bytes, read_bytes, content: content.map_err(failed)? })
 }
 
-struct Counted<R> {
+fn decompressed<R: Read + Send + 'static>(
+    raw: R,
+    plain: impl FnOnce(BufReader<R>) -> Content,
+) -> io::Result<Content> {
+    let mut buffered = BufReader::with_capacity(1 << 18, raw);
+    Ok(match buffered.fill_buf()? {
+        [0x1f, 0x8b, ..] => Content::Stream(Box::new(flate2::bufread::MultiGzDecoder::new(buffered))),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            Content::Stream(Box::new(zstd::stream::read::Decoder::with_buffer(buffered)?))
+        }
+        _ => plain(buffered),
+    })
+}
+
+/// Counts what is read.
+pub(crate) struct Counted<R> {
     inner: R,
     count: Arc<AtomicU64>,
+}
+
+impl<R: Seek> Seek for Counted<R> {
+    /// What is passed over counts as read.
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = self.inner.seek(to)?;
+        self.count.store(position, Ordering::Relaxed);
+        Ok(position)
+    }
 }
 
 impl<R: Read> Read for Counted<R> {

@@ -75,6 +75,8 @@ pub(crate) fn run(args: &ProjectArgs, config: &Config, out: &mut Out) -> Result<
         }),
         until: args.until,
         imported_at: now(),
+        commit_records: None,
+        checkpoint_records: None,
     };
     let mut bar = out.bar();
     let mut opened = args.data.open_or_create(config, &mut bar)?;

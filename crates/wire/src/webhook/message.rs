@@ -31,19 +31,31 @@ pub(super) fn read<'t>(
             return Err(Problem::missing(place.path("type"), "a message names its type, such as text"));
         }
     };
+    let body = EventBody::UserMessage(UserMessage { kind, referral: message.get("referral").is_some() });
+    from_user(place, owner, value, message, body)
+}
+
+/// The event that an element of `messages[]` or `calls[]` is, once its body is known.
+pub(super) fn from_user<'t>(
+    place: Place,
+    owner: Owner<'t>,
+    value: &'t Json<'_>,
+    element: &'t Json<'_>,
+    body: EventBody<'t>,
+) -> Result<Piece<'t>, Problem> {
     owner.check(place)?;
-    let event_id = message.text_of("id");
-    required(place.path("id"), event_id, MESSAGE_ID_BYTES_MAX, "give the provider's message id")?;
-    let user = sender(value, message);
+    let event_id = element.text_of("id");
+    required(place.path("id"), event_id, MESSAGE_ID_BYTES_MAX, "give the id that the provider gave it")?;
+    let user = sender(value, element);
     required(place.path("from"), user, NAME_BYTES_MAX, "name the user's wa_id or user id")?;
     Ok(Piece::Event(Event {
         event_id: Cow::Borrowed(event_id),
-        occurred_at: seconds(place, "timestamp", message.get("timestamp"))?,
+        occurred_at: seconds(place, "timestamp", element.get("timestamp"))?,
         account: Cow::Borrowed(owner.account),
         business_phone: Cow::Borrowed(owner.business_phone),
         user: Cow::Borrowed(user),
         tag: None,
-        body: EventBody::UserMessage(UserMessage { kind, referral: message.get("referral").is_some() }),
+        body,
     }))
 }
 
@@ -83,7 +95,7 @@ fn kind(word: &str) -> Kind {
 /// The user's number, or where there is none the provider's user id.
 ///
 /// The list of contacts is asked only if it names one user: with several nothing ties a message to one of them.
-pub(super) fn sender<'t>(value: &'t Json<'_>, element: &'t Json<'_>) -> &'t str {
+fn sender<'t>(value: &'t Json<'_>, element: &'t Json<'_>) -> &'t str {
     first_given(element, &["from", "from_user_id", "user_id"])
         .or_else(|| only_contact(value.list_of("contacts")))
         .unwrap_or("")

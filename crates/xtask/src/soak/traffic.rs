@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeSet,
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, BufWriter, Write as _},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -17,6 +17,10 @@ use crate::tarifa::{Tarifa, copy_folder, folder_bytes, result_of};
 
 /// Columns made from the installation's secret.
 const SECRET_COLUMNS: [&str; 2] = ["conversationId", "user"];
+/// Columns of the quarantine that depend on when a run began and on what was in the directory before.
+const RUN_COLUMNS: [&str; 3] = ["offset", "record", "recordTime"];
+/// Every so many lines one is none that can be read.
+const BROKEN_EVERY: usize = 1_000;
 
 /// What a projection comes to when nothing happens to it.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub(super) struct Undisturbed {
     pub(super) bytes: u64,
     conversations: Vec<u8>,
     digests: String,
+    /// Lines that could not be read, each as often as it is in quarantine.
+    refused: Vec<Vec<String>>,
 }
 
 impl Undisturbed {
@@ -57,7 +63,10 @@ impl Undisturbed {
             "--duplicates",
             "2",
         ];
-        tarifa.generate(&arguments.map(str::to_owned), &file)?;
+        let sound = work.join("sound.jsonl");
+        tarifa.generate(&arguments.map(str::to_owned), &sound)?;
+        break_lines(&sound, &file)?;
+        fs::remove_file(&sound)?;
         let first = work.join("first.jsonl");
         let mut line = String::new();
         BufReader::new(fs::File::open(&file)?).read_line(&mut line)?;
@@ -77,7 +86,9 @@ impl Undisturbed {
             "the traffic gives hardly a conversation: there is nothing to compare"
         );
         let bytes = folder_bytes(&data)?;
-        Ok(Self { file, beginning, took, bytes, conversations, digests })
+        let refused = refused(tarifa, &data)?;
+        ensure!(!refused.is_empty(), "no line was refused: there is nothing to see twice");
+        Ok(Self { file, beginning, took, bytes, conversations, digests, refused })
     }
 
     /// Makes a data directory that knows the same secret.
@@ -85,9 +96,10 @@ impl Undisturbed {
         copy_folder(&self.beginning, data)
     }
 
-    /// Compares a finished projection: conversations byte for byte, and digests.
+    /// Compares a finished projection: conversations byte for byte, digests, and what is in quarantine.
     pub(super) fn compare(&self, tarifa: &Tarifa, data: &Path) -> Result<()> {
         let digests = tarifa.verified_digests(data)?;
+        self.compare_refused(tarifa, data)?;
         ensure!(digests == self.digests, "digests differ:\n{digests}\nundisturbed:\n{}", self.digests);
         let conversations = tarifa.conversations(data)?;
         if conversations != self.conversations {
@@ -109,6 +121,8 @@ impl Undisturbed {
     /// Compares a finished projection under another secret: everything but what is made from that.
     pub(super) fn compare_without_ids(&self, tarifa: &Tarifa, data: &Path) -> Result<()> {
         tarifa.verified_digests(data)?;
+        self.compare_refused(tarifa, data)?;
+        let facts = |conversations: &[u8]| facts(conversations, &SECRET_COLUMNS);
         let (here, there) = (facts(&tarifa.conversations(data)?)?, facts(&self.conversations)?);
         ensure!(
             here == there,
@@ -118,6 +132,35 @@ impl Undisturbed {
         );
         Ok(())
     }
+
+    fn compare_refused(&self, tarifa: &Tarifa, data: &Path) -> Result<()> {
+        let (here, there) = (refused(tarifa, data)?, &self.refused);
+        ensure!(
+            here == *there,
+            "quarantine differs: it holds {} records, undisturbed {}",
+            here.len(),
+            there.len()
+        );
+        Ok(())
+    }
+}
+
+/// Cuts a line off in its middle, here and there.
+fn break_lines(from: &Path, to: &Path) -> Result<()> {
+    let mut out = BufWriter::new(fs::File::create(to)?);
+    for (number, line) in BufReader::new(fs::File::open(from)?).lines().enumerate() {
+        let line = line?;
+        if number % BROKEN_EVERY == BROKEN_EVERY - 1 {
+            writeln!(out, "{}", line.get(..line.len() / 2).unwrap_or_default())?;
+        }
+        writeln!(out, "{line}")?;
+    }
+    Ok(out.flush()?)
+}
+
+/// What is in quarantine, without what depends on the run.
+fn refused(tarifa: &Tarifa, data: &Path) -> Result<Vec<Vec<String>>> {
+    facts(&result_of(&mut tarifa.on(data, &["quarantine", "list", "--format", "csv"]))?, &RUN_COLUMNS)
 }
 
 fn rows(conversations: &[u8]) -> Result<BTreeSet<String>> {
@@ -125,10 +168,10 @@ fn rows(conversations: &[u8]) -> Result<BTreeSet<String>> {
     Ok(text.lines().skip(1).map(str::to_owned).collect())
 }
 
-/// Rows without the columns made from the secret, sorted, each as often as it comes.
-fn facts(conversations: &[u8]) -> Result<Vec<Vec<String>>> {
-    let mut reader = csv::Reader::from_reader(conversations);
-    let kept: Vec<bool> = reader.headers()?.iter().map(|name| !SECRET_COLUMNS.contains(&name)).collect();
+/// Rows without some of their columns, sorted, each as often as it comes.
+fn facts(csv: &[u8], without: &[&str]) -> Result<Vec<Vec<String>>> {
+    let mut reader = csv::Reader::from_reader(csv);
+    let kept: Vec<bool> = reader.headers()?.iter().map(|name| !without.contains(&name)).collect();
     let mut facts = Vec::new();
     for row in reader.records() {
         let row = row?;
@@ -146,6 +189,7 @@ mod tests {
 
     #[test]
     fn facts_do_not_depend_on_ids_or_order_but_on_everything_else() {
+        let facts = |csv: &[u8]| facts(csv, &SECRET_COLUMNS);
         let a = facts(b"conversationId,user,openedAt\n01,aa,t1\n02,bb,t2\n").unwrap();
         assert_eq!(a, facts(b"conversationId,user,openedAt\n04,cc,t2\n03,dd,t1\n").unwrap());
         assert_ne!(a, facts(b"conversationId,user,openedAt\n01,aa,t1\n02,bb,t3\n").unwrap());

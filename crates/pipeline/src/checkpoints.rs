@@ -1,0 +1,149 @@
+//! When the state is written in the middle of a run, and how: bucket by bucket, then committed like everything else.
+//!
+//! Knows nothing of inputs. Invariant: what is booked does not depend on it; a checkpoint that was never committed is as
+//! if it had not been written.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use ledger::checkpoint::{CheckpointError, CheckpointRef, CheckpointWriter, Pair, StateStore, pair};
+use model::{Offset, Sequence};
+use projector::Projector;
+
+use crate::{
+    error::PipelineError,
+    progress::{OnProgress, Progress, Stage},
+    project::joined,
+};
+
+/// How many encoded buckets may wait to be written.
+const QUEUE_BUCKETS: usize = 8;
+
+/// Records between two checkpoints of a run at least: what a stop may have folded again takes some ten seconds.
+const APART_RECORDS: u64 = 25_000_000;
+/// A checkpoint writes all state there is, which takes about a twelfth of the time in which that state came together
+/// (measured over 8 and 12 million records). So they come ever further apart: the work between two takes this many times
+/// as long as the first of them did, and the state grows about threefold in it.
+const APART_TIMES: u32 = 25;
+
+/// Decides when the next checkpoint is due, and keeps its predecessor until it is committed.
+#[derive(Debug)]
+pub(crate) struct Checkpoints {
+    apart_records: u64,
+    /// Behind the last record and entry that the newest checkpoint knows of.
+    saved: (Offset, Sequence),
+    /// When the newest was written, and how long that took.
+    written: (Instant, Duration),
+    newest: Option<CheckpointRef>,
+    /// Number of the newest that is committed.
+    committed: Arc<AtomicU64>,
+}
+
+impl Checkpoints {
+    /// After a checkpoint at `saved`. Records apart as given, or 25 million.
+    pub(crate) fn new(saved: (Offset, Sequence), apart_records: Option<u64>) -> Self {
+        Self {
+            apart_records: apart_records.unwrap_or(APART_RECORDS),
+            saved,
+            written: (Instant::now(), Duration::ZERO),
+            newest: None,
+            committed: Arc::default(),
+        }
+    }
+
+    /// What the thread that commits tells of its checkpoints.
+    pub(crate) fn committed(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.committed)
+    }
+
+    /// Behind the last record and entry that the newest checkpoint knows of.
+    pub(crate) fn saved(&self) -> (Offset, Sequence) {
+        self.saved
+    }
+
+    /// Whether the state that has come to `next` should be written. While the one before waits to be committed, it
+    /// should not.
+    pub(crate) fn is_due(&self, next: Offset) -> bool {
+        let (at, took) = self.written;
+        next.0 - self.saved.0.0 >= self.apart_records
+            && at.elapsed() >= took * APART_TIMES
+            && self.newest.is_none_or(|newest| self.committed.load(Ordering::Acquire) == newest.number)
+    }
+
+    /// Writes the state as it is. It counts once the reference is committed.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn write(
+        &mut self,
+        projector: &mut Projector,
+        state: &mut StateStore,
+        on_progress: &mut OnProgress<'_>,
+    ) -> Result<CheckpointRef, PipelineError> {
+        if let Some(before) = &self.newest {
+            state.retire(before)?;
+        }
+        let begun = Instant::now();
+        let reference = write(projector, state, self.saved, on_progress)?;
+        self.saved = (projector.next_offset(), projector.sequence());
+        self.written = (Instant::now(), begun.elapsed());
+        self.newest = Some(reference);
+        Ok(reference)
+    }
+}
+
+/// Writes what changed since a checkpoint that had come to `since`. One thread encodes, another writes.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn write(
+    projector: &mut Projector,
+    state: &mut StateStore,
+    since: (Offset, Sequence),
+    on_progress: &mut OnProgress<'_>,
+) -> Result<CheckpointRef, PipelineError> {
+    let shared = projector.snapshot_shared();
+    let dirty = projector.dirty();
+    let writer = state.begin(&shared)?;
+    // About one new id a record, and some for conversations and charges.
+    let records = projector.next_offset().0 - since.0.0;
+    let mut ids: Vec<Pair> = Vec::with_capacity(usize::try_from(records + records / 8).unwrap_or(0));
+    let writer = thread::scope(|scope| -> Result<_, PipelineError> {
+        let (to_write, buckets) = sync_channel(QUEUE_BUCKETS);
+        let writing = scope.spawn(move || write_buckets(writer, &buckets));
+        for (done, bucket) in (1..).zip(&dirty) {
+            let mut bytes = Vec::new();
+            projector.snapshot_bucket(*bucket, since, &mut bytes, &mut |id| ids.push(pair(&id, *bucket)));
+            if to_write.send((*bucket, bytes)).is_err() {
+                break;
+            }
+            on_progress(Progress {
+                stage: Stage::Saving,
+                records: projector.next_offset().0,
+                entries: projector.sequence().0,
+                work_done: done,
+                work_total: Some(dirty.len() as u64),
+            });
+        }
+        drop(to_write);
+        Ok(joined(writing, "thread that writes the state")??)
+    })?;
+    Ok(writer.finish(ids)?)
+}
+
+fn write_buckets<'a>(
+    mut writer: CheckpointWriter<'a>,
+    buckets: &Receiver<(u16, Vec<u8>)>,
+) -> Result<CheckpointWriter<'a>, CheckpointError> {
+    for (bucket, bytes) in buckets {
+        writer.add_bucket(bucket, &bytes)?;
+    }
+    Ok(writer)
+}
