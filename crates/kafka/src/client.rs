@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use rdkafka::ClientConfig;
 
-use crate::Secret;
+use crate::{Secret, sign_in::SignIn};
 
 /// A cluster and how to sign in to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +51,11 @@ pub enum Sasl {
         /// The password.
         password: Secret,
     },
-    /// A token that is fetched from an OpenID Connect provider, and fetched again before it runs out.
-    OAuthBearer(OAuth),
+    /// A token that something else keeps fresh in a file, such as a projected service account of Kubernetes.
+    OAuthBearer {
+        /// The file; it is read again whenever the token in use is about to run out.
+        token_file: PathBuf,
+    },
 }
 
 /// The hash of SCRAM.
@@ -62,19 +65,6 @@ pub enum ScramHash {
     Sha256,
     /// SCRAM-SHA-512.
     Sha512,
-}
-
-/// Where a token comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OAuth {
-    /// URL of the provider's token endpoint.
-    pub token_endpoint: String,
-    /// Who we are there.
-    pub client_id: String,
-    /// The proof of it.
-    pub client_secret: Secret,
-    /// What the token is for, where the provider asks for it.
-    pub scope: Option<String>,
 }
 
 impl ClientSettings {
@@ -105,6 +95,15 @@ impl ClientSettings {
             sasl.add_to(&mut config);
         }
         config
+    }
+
+    /// What the context of every client of this cluster hands its token from.
+    #[must_use]
+    pub fn sign_in(&self) -> SignIn {
+        match &self.sasl {
+            Some(Sasl::OAuthBearer { token_file }) => SignIn::with_token(token_file),
+            Some(Sasl::Plain { .. } | Sasl::Scram { .. }) | None => SignIn::default(),
+        }
     }
 }
 
@@ -138,25 +137,14 @@ impl Sasl {
             Self::Scram { hash: ScramHash::Sha512, username, password } => {
                 ("SCRAM-SHA-512", username, password)
             }
-            Self::OAuthBearer(oauth) => {
-                oauth.add_to(config);
+            Self::OAuthBearer { .. } => {
+                // The token itself is asked of the context of the client, and asked again in time.
+                config.set("sasl.mechanisms", "OAUTHBEARER");
                 return;
             }
         };
         config.set("sasl.mechanisms", mechanism);
         config.set("sasl.username", username).set("sasl.password", password.reveal());
-    }
-}
-
-impl OAuth {
-    fn add_to(&self, config: &mut ClientConfig) {
-        config.set("sasl.mechanisms", "OAUTHBEARER").set("sasl.oauthbearer.method", "oidc");
-        config.set("sasl.oauthbearer.token.endpoint.url", &self.token_endpoint);
-        config.set("sasl.oauthbearer.client.id", &self.client_id);
-        config.set("sasl.oauthbearer.client.secret", self.client_secret.reveal());
-        if let Some(scope) = &self.scope {
-            config.set("sasl.oauthbearer.scope", scope);
-        }
     }
 }
 

@@ -4,10 +4,14 @@
 
 mod client;
 mod secret;
+mod sign_in;
 mod topic_names;
+pub mod topics;
+mod wait;
 
 pub use self::{
-    client::{ClientSettings, OAuth, Sasl, ScramHash, Tls},
+    client::{ClientSettings, Sasl, ScramHash, Tls},
     secret::{Secret, SecretError},
+    sign_in::SignIn,
     topic_names::TopicNames,
 };

@@ -7,6 +7,8 @@
 /// The prefix is empty unless several installations share a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicNames {
+    /// What stands before each name.
+    pub prefix: String,
     /// Events in.
     pub input: String,
     /// Every entry.
@@ -23,6 +25,7 @@ impl TopicNames {
     pub fn with_prefix(prefix: &str) -> Self {
         let named = |name: &str| format!("{prefix}{name}");
         Self {
+            prefix: prefix.to_owned(),
             input: named("whatsapp.events.v1"),
             ledger: named("billing.ledger.v1"),
             charges: named("billing.charges.v1"),
