@@ -1,5 +1,7 @@
 //! Topics on a real broker: made, checked, and refused.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod common;
 
 use kafka::{
