@@ -3,6 +3,7 @@
 //! Knows no rules and nothing of how the ledger is kept. Invariant: no other crate names rdkafka.
 
 mod client;
+mod input;
 mod secret;
 mod sign_in;
 mod topic_names;
@@ -11,6 +12,7 @@ mod wait;
 
 pub use self::{
     client::{ClientSettings, Sasl, ScramHash, Tls},
+    input::{InputProducer, SendError},
     secret::{Secret, SecretError},
     sign_in::SignIn,
     topic_names::TopicNames,
