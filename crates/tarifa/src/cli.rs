@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     commands::{
         charges, conversations, demo, entries, explain, generate, invoice, project, quarantine, replay,
-        tariff, verify,
+        tariff, topics, verify,
     },
     config::Config,
     failure::Failure,
@@ -52,6 +52,8 @@ enum Command {
     #[command(subcommand)]
     Tariff(tariff::TariffCommand),
     Generate(generate::GenerateArgs),
+    #[command(subcommand)]
+    Topics(topics::TopicsCommand),
 }
 
 impl Cli {
@@ -74,6 +76,7 @@ impl Cli {
             Command::Quarantine(command) => quarantine::run(command, &config, out),
             Command::Tariff(command) => tariff::run(command, &config, out),
             Command::Generate(args) => generate::run(&args, out),
+            Command::Topics(command) => topics::run(command, &config, out),
         }
     }
 }

@@ -92,7 +92,7 @@ impl AdoptArgs {
             || self.currency.is_some()
             || self.zone.is_some()
             || self.accounts.is_some()
-            || *config != Config { data: config.data.clone(), ..Config::default() }
+            || config.adopts_something()
     }
 
     /// The configuration that these options and the settings describe.

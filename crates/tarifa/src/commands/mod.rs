@@ -2,6 +2,7 @@
 //!
 //! Invariant: a command prints through [`crate::output::Out`] and ends through [`crate::failure::Failure`], nothing else.
 
+pub(crate) mod broker;
 pub(crate) mod charges;
 pub(crate) mod conversations;
 pub(crate) mod demo;
@@ -14,4 +15,5 @@ pub(crate) mod project;
 pub(crate) mod quarantine;
 pub(crate) mod replay;
 pub(crate) mod tariff;
+pub(crate) mod topics;
 pub(crate) mod verify;

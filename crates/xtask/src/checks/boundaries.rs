@@ -70,7 +70,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "kafka",
         members: &["model", "wire", "pipeline"],
-        outside: &["rdkafka", "thiserror", "tracing"],
+        outside: &["rdkafka", "serde_json", "thiserror", "tracing"],
         tests: &["tempfile"],
         build: &[],
     },
@@ -90,7 +90,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "tarifa",
-        members: &["model", "tariff", "projector", "wire", "ledger", "pipeline", "finance", "sim"],
+        members: &["model", "tariff", "projector", "wire", "ledger", "pipeline", "kafka", "finance", "sim"],
         outside: &[
             "anstream",
             "anstyle",
