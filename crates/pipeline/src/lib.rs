@@ -20,6 +20,7 @@ mod recover;
 mod replay;
 mod resubmit;
 mod seal;
+pub mod service;
 mod source;
 mod verify;
 

@@ -10,6 +10,7 @@ mod bucket;
 mod correction;
 mod evidence;
 mod fold;
+mod gaps;
 mod identity;
 mod labels;
 mod message;

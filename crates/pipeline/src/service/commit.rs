@@ -1,0 +1,142 @@
+//! The committing thread: users and quarantine first, then the ledger, all partitions in one batch; then to publishing.
+//!
+//! Invariant: nothing is handed on before it is flushed.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender},
+    },
+    time::Instant,
+};
+
+use ledger::{
+    Commit, EntryEncoder, Ledger, Quarantine, UserDirectory,
+    checkpoint::CheckpointRef,
+    store::{Row, Store},
+};
+use model::{DispositionCounts, PartitionId};
+
+use super::{
+    error::ServiceError,
+    folding::Share,
+    metrics::Metrics,
+    pins,
+    publish::{Board, Outbox, Piece, ToPublish},
+};
+
+/// What the committing thread is told.
+pub(crate) enum ToCommit {
+    /// A partition is opened.
+    Open(Box<Outbox>, PartitionId),
+    /// What some partitions add, each at most once.
+    Shares(Vec<Share>),
+    /// A partition is given away.
+    Close(PartitionId, Sender<()>),
+}
+
+/// Writes what the data directory keeps.
+pub(crate) struct Committing<S> {
+    pub(crate) ledger: Ledger<S>,
+    pub(crate) users: UserDirectory,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) encoders: BTreeMap<PartitionId, EntryEncoder>,
+    /// How far partitions are published.
+    pub(crate) board: Arc<Board>,
+    /// One for each publishing thread.
+    pub(crate) to_publish: Vec<Sender<ToPublish>>,
+    /// Tells the projecting thread that a checkpoint is committed.
+    pub(crate) confirmed: Sender<(PartitionId, CheckpointRef)>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl<S: Store> Committing<S> {
+    /// Commits what comes, until there is no more.
+    ///
+    /// # Errors
+    /// The first that occurs; nothing is written after it.
+    pub(crate) fn run(mut self, told: &Receiver<ToCommit>) -> Result<(), ServiceError> {
+        while let Ok(told) = told.recv() {
+            match told {
+                ToCommit::Open(outbox, partition) => {
+                    self.encoders.insert(partition, self.ledger.encoder(partition)?);
+                    self.hand_on(partition, ToPublish::Open(outbox));
+                }
+                ToCommit::Shares(shares) => self.commit(shares)?,
+                ToCommit::Close(partition, done) => {
+                    self.encoders.remove(&partition);
+                    self.hand_on(partition, ToPublish::Close(partition, done));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, mut shares: Vec<Share>) -> Result<(), ServiceError> {
+        let began = Instant::now();
+        let mut rows: Vec<Vec<Row>> = Vec::with_capacity(shares.len());
+        let mut encoded = Vec::with_capacity(shares.len());
+        let mut pieces = Vec::with_capacity(shares.len());
+        for share in &mut shares {
+            self.quarantine.append(&share.quarantined)?;
+            let users: Vec<_> = share.users.iter().map(|(user, number)| (*user, number.as_str())).collect();
+            self.users.append(&users)?;
+            let Some(encoder) = self.encoders.get_mut(&share.partition) else {
+                return Err(ServiceError::ThreadEnded("list of open partitions"));
+            };
+            let mut piece = Piece::default();
+            encoded
+                .push(encoder.encode_each(&share.entries, |_, hash, canonical| piece.push(hash, canonical))?);
+            self.metrics.booked(&share.entries);
+            piece.set_entries(std::mem::take(&mut share.entries));
+            pieces.push(piece);
+            let last = share.last.map(|(offset, hash)| pins::record_row(share.partition, offset, hash));
+            let published = self.board.get(share.partition);
+            let published = published.map(|sequence| pins::published_row(share.partition, sequence));
+            rows.push(last.into_iter().chain(published).collect());
+        }
+        let mut dispositions = DispositionCounts::default();
+        let mut commits = Vec::with_capacity(shares.len());
+        for ((share, encoded), rows) in shares.iter().zip(encoded).zip(&rows) {
+            dispositions.add(&share.dispositions);
+            let commit = Commit {
+                partition: share.partition,
+                from_offset: share.from_offset,
+                next_offset: share.next_offset,
+                partition_time: share.partition_time,
+                dispositions: &share.dispositions,
+                empty_offsets: share.empty_offsets(),
+                config: share.config,
+                checkpoint: share.checkpoint,
+                sources: rows,
+            };
+            commits.push((commit, encoded));
+        }
+        self.ledger.commit_encoded(&mut commits)?;
+        self.metrics.committed(began.elapsed(), &dispositions);
+        drop(commits);
+        for (share, piece) in shares.iter().zip(pieces) {
+            if let Some(checkpoint) = share.checkpoint {
+                // Gone only when the service ends.
+                self.confirmed.send((share.partition, checkpoint)).ok();
+            }
+            let committed = self.ledger.head(share.partition)?.sequence;
+            self.metrics.partition(share.partition, |metrics| {
+                metrics.next_offset = share.next_offset;
+                metrics.end_offset = metrics.end_offset.max(share.next_offset);
+                metrics.record_time = share.record_time.or(metrics.record_time);
+                metrics.partition_time = Some(share.partition_time);
+                metrics.committed = committed;
+            });
+            self.hand_on(share.partition, ToPublish::Committed(share.partition, piece, share.next_offset));
+        }
+        Ok(())
+    }
+
+    fn hand_on(&self, partition: PartitionId, told: ToPublish) {
+        let thread = partition.0 as usize % self.to_publish.len();
+        // A publishing thread ends only when this one has.
+        self.to_publish[thread].send(told).ok();
+    }
+}
