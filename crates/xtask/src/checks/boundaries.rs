@@ -75,6 +75,13 @@ const ROWS: &[Row] = &[
         build: &[],
     },
     Row {
+        name: "server",
+        members: &["model", "pipeline"],
+        outside: &["axum", "thiserror", "tokio"],
+        tests: &[],
+        build: &[],
+    },
+    Row {
         name: "finance",
         members: &["model", "tariff", "ledger"],
         outside: &["askama", "csv", "serde", "serde_json", "thiserror"],
