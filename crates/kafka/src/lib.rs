@@ -3,6 +3,9 @@
 //! Knows no rules and nothing of how the ledger is kept. Invariant: no other crate names rdkafka.
 
 mod client;
+mod cluster;
+mod member;
+mod producer;
 mod secret;
 mod sign_in;
 mod topic_names;
@@ -11,6 +14,8 @@ mod wait;
 
 pub use self::{
     client::{ClientSettings, Sasl, ScramHash, Tls},
+    cluster::Cluster,
+    member::{Member, MemberSettings},
     secret::{Secret, SecretError},
     sign_in::SignIn,
     topic_names::TopicNames,

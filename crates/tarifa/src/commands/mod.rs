@@ -14,6 +14,7 @@ pub(crate) mod invoice;
 pub(crate) mod project;
 pub(crate) mod quarantine;
 pub(crate) mod replay;
+pub(crate) mod run;
 pub(crate) mod tariff;
 pub(crate) mod topics;
 pub(crate) mod verify;

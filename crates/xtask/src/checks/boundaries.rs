@@ -102,6 +102,7 @@ const ROWS: &[Row] = &[
             "indicatif",
             "serde",
             "serde_json",
+            "signal-hook",
             "strsim",
             "tempfile",
             "thiserror",
