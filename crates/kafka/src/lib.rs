@@ -3,7 +3,10 @@
 //! Knows no rules and nothing of how the ledger is kept. Invariant: no other crate names rdkafka.
 
 mod client;
+mod cluster;
 mod input;
+mod member;
+mod producer;
 mod secret;
 mod sign_in;
 mod topic_names;
@@ -12,7 +15,9 @@ mod wait;
 
 pub use self::{
     client::{ClientSettings, Sasl, ScramHash, Tls},
+    cluster::Cluster,
     input::{InputProducer, SendError},
+    member::{Member, MemberSettings},
     secret::{Secret, SecretError},
     sign_in::SignIn,
     topic_names::TopicNames,

@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     commands::{
         charges, conversations, demo, entries, explain, generate, invoice, project, publish, quarantine,
-        replay, tariff, topics, verify,
+        replay, run, tariff, topics, verify,
     },
     config::Config,
     failure::Failure,
@@ -39,6 +39,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::DemoArgs),
+    Run(Box<run::RunArgs>),
     Project(project::ProjectArgs),
     Conversations(conversations::ConversationsArgs),
     Charges(charges::ChargesArgs),
@@ -66,6 +67,7 @@ impl Cli {
         let config = Config::load(self.config.as_deref())?;
         match self.command {
             Command::Demo(args) => demo::run(&args, out),
+            Command::Run(args) => run::run(&args, &config, out),
             Command::Project(args) => project::run(&args, &config, out),
             Command::Conversations(args) => conversations::run(&args, &config, out),
             Command::Invoice(args) => invoice::run(&args, &config, out),

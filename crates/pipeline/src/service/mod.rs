@@ -23,7 +23,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::AtomicBool,
         mpsc::{channel, sync_channel},
     },
@@ -178,6 +178,7 @@ impl Parts<'_> {
             given: Arc::clone(&options.configuration),
             tick_interval: options.tick_interval,
             metrics: Arc::clone(metrics),
+            keeping: Mutex::new(()),
         };
         let users = UserDirectory::open(&dir.users())?;
         let quarantine = Quarantine::open(&dir.quarantine())?;

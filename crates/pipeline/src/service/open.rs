@@ -7,7 +7,7 @@ use std::{
     fs,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -42,6 +42,8 @@ pub(crate) struct Opening<S> {
     pub(crate) given: Arc<Configuration>,
     pub(crate) tick_interval: Duration,
     pub(crate) metrics: Arc<Metrics>,
+    /// Held while contents of configurations are written: partitions that open at once write the same one.
+    pub(crate) keeping: Mutex<()>,
 }
 
 /// A partition that is ready to be read.
@@ -148,13 +150,16 @@ impl<S: Store> Opening<S> {
         let first = head.first_offset.unwrap_or(begin);
         let ahead = match projector.configured() {
             Some(_) => None,
-            None => configure::first_of_partition(
-                &self.reader,
-                &*self.broker,
-                &self.configs,
-                &self.given,
-                partition,
-            )?,
+            None => {
+                let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+                configure::first_of_partition(
+                    &self.reader,
+                    &*self.broker,
+                    &self.configs,
+                    &self.given,
+                    partition,
+                )?
+            }
         };
         if head.sequence == Sequence(0) && begin > Offset(0) {
             tracing::warn!(

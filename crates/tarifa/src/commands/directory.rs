@@ -55,7 +55,11 @@ pub(crate) struct AdoptArgs {
 pub(crate) type Opened = Installation<SledStore>;
 
 impl DataArgs {
-    fn path(&self, config: &Config) -> Result<PathBuf, Failure> {
+    /// Where the directory is.
+    ///
+    /// # Errors
+    /// Nobody said so.
+    pub(crate) fn path(&self, config: &Config) -> Result<PathBuf, Failure> {
         self.data.clone().or_else(|| config.data.clone()).ok_or_else(|| {
             Failure::usage("no data directory was named")
                 .hint("name it with --data DIR, with TARIFA_DATA, or as `data` in tarifa.toml")

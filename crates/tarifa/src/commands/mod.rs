@@ -16,6 +16,7 @@ pub(crate) mod project;
 pub(crate) mod publish;
 pub(crate) mod quarantine;
 pub(crate) mod replay;
+pub(crate) mod run;
 pub(crate) mod tariff;
 pub(crate) mod topics;
 pub(crate) mod verify;

@@ -25,6 +25,8 @@ pub(super) enum Kind {
     /// A text that names a file, meant from the folder of the settings' file.
     Path,
     Flag,
+    /// A whole number, 0 or more.
+    Number,
     Table,
 }
 
@@ -84,6 +86,7 @@ impl<'a> Reader<'a> {
     fn check(&self, name: &str, kind: Kind, value: &Spanned<DeValue<'_>>) -> Result<(), Failure> {
         let (fits, hint) = match kind {
             Kind::Text | Kind::Path => (value.get_ref().is_str(), "write a text in quotes".to_owned()),
+            Kind::Number => (whole(value.get_ref()).is_some(), "write a whole number".to_owned()),
             Kind::Flag => (value.get_ref().is_bool(), "write true or false".to_owned()),
             Kind::Table => (value.get_ref().is_table(), format!("write a table: [{name}]")),
         };
@@ -108,9 +111,19 @@ impl<'t> Values<'t> {
         self.0.remove(key)?.as_bool()
     }
 
+    pub(super) fn number(&mut self, key: &str) -> Option<u64> {
+        whole(self.0.remove(key)?)
+    }
+
     pub(super) fn table(&mut self, key: &str) -> Option<&'t DeTable<'t>> {
         self.0.remove(key)?.as_table()
     }
+}
+
+/// A number as it stands in the file, if it is whole and not negative.
+fn whole(value: &DeValue<'_>) -> Option<u64> {
+    let number = value.as_integer()?;
+    u64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
 /// Names the nearest known key, or all of them if none is near.

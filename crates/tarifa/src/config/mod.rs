@@ -5,6 +5,7 @@
 
 mod kafka;
 mod keys;
+mod service;
 
 use std::{
     fs, io,
@@ -14,7 +15,7 @@ use std::{
 use toml::de::DeTable;
 
 use self::keys::{Key, Kind, Reader};
-pub(crate) use self::{kafka::KafkaConfig, keys::nearest};
+pub(crate) use self::{kafka::KafkaConfig, keys::nearest, service::ServiceConfig};
 use crate::failure::Failure;
 
 /// Read from the current folder where no other file is named.
@@ -28,6 +29,7 @@ const KEYS: &[Key] = &[
     Key("currency", Kind::Text),
     Key("data", Kind::Path),
     Key("kafka", Kind::Table),
+    Key("service", Kind::Table),
     Key("tariff", Kind::Text),
     Key("zone", Kind::Text),
 ];
@@ -47,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) accounts: Option<PathBuf>,
     /// How to reach Kafka.
     pub(crate) kafka: KafkaConfig,
+    /// How the service is run.
+    pub(crate) service: ServiceConfig,
 }
 
 impl Config {
@@ -92,6 +96,9 @@ impl Config {
             kafka: top
                 .table("kafka")
                 .map_or(Ok(KafkaConfig::default()), |kafka| KafkaConfig::read(&reader, kafka))?,
+            service: top
+                .table("service")
+                .map_or(Ok(ServiceConfig::default()), |service| ServiceConfig::read(&reader, service))?,
         })
     }
 }
@@ -135,7 +142,7 @@ mod tests {
             ),
             (
                 "colour = 'red'\n",
-                "conf/tarifa.toml:1:1: unknown key `colour`; known keys: accounts, currency, data, kafka, tariff, zone",
+                "conf/tarifa.toml:1:1: unknown key `colour`; known keys: accounts, currency, data, kafka, service, tariff, zone",
             ),
             ("zone = 3\n", "conf/tarifa.toml:1:8: `zone` is of type integer; write a text in quotes"),
             (

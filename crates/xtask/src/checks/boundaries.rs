@@ -109,6 +109,7 @@ const ROWS: &[Row] = &[
             "indicatif",
             "serde",
             "serde_json",
+            "signal-hook",
             "strsim",
             "tempfile",
             "thiserror",
