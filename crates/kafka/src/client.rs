@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use rdkafka::ClientConfig;
+use rdkafka::{ClientConfig, error::KafkaError};
 
 use crate::{Secret, sign_in::SignIn};
 
@@ -146,6 +146,14 @@ impl Sasl {
         config.set("sasl.mechanisms", mechanism);
         config.set("sasl.username", username).set("sasl.password", password.reveal());
     }
+}
+
+/// The client library puts a value that it refuses into its error, and it could be a password.
+pub(crate) fn without_value(error: KafkaError) -> KafkaError {
+    if let KafkaError::ClientConfig(code, what, key, _) = error {
+        return KafkaError::ClientConfig(code, what, key, String::new());
+    }
+    error
 }
 
 #[cfg(test)]

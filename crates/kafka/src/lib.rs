@@ -6,6 +6,7 @@ mod client;
 mod cluster;
 mod member;
 mod producer;
+mod input;
 mod secret;
 mod sign_in;
 mod topic_names;
@@ -16,6 +17,7 @@ pub use self::{
     client::{ClientSettings, Sasl, ScramHash, Tls},
     cluster::Cluster,
     member::{Member, MemberSettings},
+    input::{InputProducer, SendError},
     secret::{Secret, SecretError},
     sign_in::SignIn,
     topic_names::TopicNames,

@@ -7,6 +7,7 @@ mod agreement;
 mod books;
 mod commit;
 mod digest;
+mod documents;
 mod error;
 mod findings;
 mod group;
@@ -25,6 +26,7 @@ mod verify;
 
 pub use books::PeriodDigest;
 pub use digest::{Digester, NetDigest};
+pub use documents::{Part, Place, ReadOptions, read_parts};
 pub use error::PipelineError;
 pub use installation::Installation;
 pub use progress::{OnProgress, Progress, Stage};

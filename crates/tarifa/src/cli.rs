@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        charges, conversations, demo, entries, explain, generate, invoice, project, quarantine, replay, run,
-        tariff, topics, verify,
+        charges, conversations, demo, entries, explain, generate, invoice, project, publish, quarantine,
+        replay, run, tariff, topics, verify,
     },
     config::Config,
     failure::Failure,
@@ -53,6 +53,7 @@ enum Command {
     #[command(subcommand)]
     Tariff(tariff::TariffCommand),
     Generate(generate::GenerateArgs),
+    Publish(publish::PublishArgs),
     #[command(subcommand)]
     Topics(topics::TopicsCommand),
 }
@@ -78,6 +79,7 @@ impl Cli {
             Command::Quarantine(command) => quarantine::run(command, &config, out),
             Command::Tariff(command) => tariff::run(command, &config, out),
             Command::Generate(args) => generate::run(&args, out),
+            Command::Publish(args) => publish::run(&args, &config, out),
             Command::Topics(command) => topics::run(command, &config, out),
         }
     }

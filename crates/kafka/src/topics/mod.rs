@@ -20,7 +20,7 @@ use thiserror::Error;
 
 pub use self::compare::{Difference, Found};
 use self::wanted::wanted;
-use crate::{ClientSettings, Sasl, SignIn, TopicNames, wait::wait};
+use crate::{ClientSettings, Sasl, SignIn, TopicNames, client::without_value, wait::wait};
 
 /// How long a cluster may take to answer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
@@ -229,12 +229,4 @@ impl<'s> Admin<'s> {
 fn options() -> AdminOptions {
     // The broker answers when all partitions are there.
     AdminOptions::new().request_timeout(Some(ANSWER_TIME_MAX)).operation_timeout(Some(ANSWER_TIME_MAX))
-}
-
-/// The client library puts a value that it refuses into its error, and it could be a password.
-fn without_value(error: KafkaError) -> KafkaError {
-    if let KafkaError::ClientConfig(code, what, key, _) = error {
-        return KafkaError::ClientConfig(code, what, key, String::new());
-    }
-    error
 }

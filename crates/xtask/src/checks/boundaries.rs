@@ -75,6 +75,13 @@ const ROWS: &[Row] = &[
         build: &[],
     },
     Row {
+        name: "server",
+        members: &["model", "pipeline"],
+        outside: &["axum", "thiserror", "tokio"],
+        tests: &[],
+        build: &[],
+    },
+    Row {
         name: "finance",
         members: &["model", "tariff", "ledger"],
         outside: &["askama", "csv", "serde", "serde_json", "thiserror"],
@@ -90,7 +97,18 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "tarifa",
-        members: &["model", "tariff", "projector", "wire", "ledger", "pipeline", "kafka", "finance", "sim"],
+        members: &[
+            "model",
+            "tariff",
+            "projector",
+            "wire",
+            "ledger",
+            "pipeline",
+            "kafka",
+            "finance",
+            "sim",
+            "server",
+        ],
         outside: &[
             "anstream",
             "anstyle",

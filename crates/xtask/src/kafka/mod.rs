@@ -5,11 +5,12 @@
 mod ask;
 mod jars;
 mod node;
+mod verifier;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
-pub(crate) use self::node::Node;
+pub(crate) use self::{node::Node, verifier::Verifier};
 
 /// Names a broker to use in place of one of our own.
 pub(crate) const BROKERS_VARIABLE: &str = "TARIFA_TEST_BROKERS";
@@ -42,6 +43,15 @@ enum Command {
         #[arg(long)]
         kill: bool,
     },
+    /// Checks what is on the billing topics with the verifier in Python, which shares no code with Tarifa.
+    Verify {
+        /// Of which broker; the one that is up by default.
+        #[arg(long, value_name = "LIST", env = BROKERS_VARIABLE)]
+        brokers: Option<String>,
+        /// What stands before the names of the topics.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        topic_prefix: String,
+    },
 }
 
 /// Runs the command.
@@ -59,6 +69,16 @@ pub(crate) fn run(arguments: &KafkaArguments) -> Result<bool> {
             if !node.down(*keep)? {
                 eprintln!("no broker was there");
             }
+        }
+        Command::Verify { brokers, topic_prefix } => {
+            let brokers = match brokers {
+                Some(brokers) => brokers.clone(),
+                None => Node::named("default")?.up(None)?.to_string(),
+            };
+            if let Some(what) = verifier::missing() {
+                anyhow::bail!("{what}");
+            }
+            return crate::shell::passes(&mut Verifier::prepare()?.command(&brokers, topic_prefix));
         }
     }
     Ok(true)

@@ -132,7 +132,7 @@ fn tell(report: &TopicsReport, names: &TopicNames, format: Format, out: &mut Out
     match report.differences.len() {
         0 => Ok(()),
         count => {
-            Err(Failure::differences(format!("{count} settings of the topics are not as they have to be"))
+            Err(Failure::differences(format!("settings of topics that are not as they have to be: {count}"))
                 .hint("run the commands shown, then `tarifa topics check` again"))
         }
     }
