@@ -4,6 +4,7 @@
 //! in one direction: consuming, projecting, committing, publishing; opening beside them.
 //! Invariant: what is published was committed before, and what was published before is never published again.
 
+mod books;
 mod commit;
 mod configure;
 mod consume;
@@ -37,6 +38,7 @@ use ledger::{
 };
 use tariff::Configuration;
 
+pub use books::{PartitionBooks, ServiceBooks, is_service_directory};
 pub use error::ServiceError;
 pub use intake::thread_key;
 pub use metrics::{Histogram, LATENCY_MS, Metrics, MetricsSnapshot, PartitionMetrics, Phase};
@@ -118,6 +120,7 @@ pub fn run(
     if dir.has_begun()? {
         return Err(ServiceError::EmbeddedDirectory { path: dir.root().to_owned() });
     }
+    books::mark(&dir)?;
     let secret = Secret::open_or_create(options.secret.as_deref().unwrap_or(&dir.secret()))?;
     let store = open_store(&dir)?;
     let mut ledger = Ledger::open(store, secret.fingerprint())?;

@@ -171,6 +171,7 @@ pub(crate) fn failure(error: PipelineError) -> Failure {
             Failure::unavailable(message)
         }
         PipelineError::Empty
+        | PipelineError::ServiceDirectory { .. }
         | PipelineError::OtherConfiguration
         | PipelineError::Resubmit(ResubmitError::NotQuarantined(_))
         | PipelineError::OpenInput(_)

@@ -14,6 +14,7 @@ const KEYS: &[Key] = &[
     Key("checkpoint_records", Kind::Number),
     Key("commit_interval_ms", Kind::Number),
     Key("instance", Kind::Text),
+    Key("listen", Kind::Text),
     Key("publish_interval_ms", Kind::Number),
     Key("secret", Kind::Path),
     Key("session_timeout_ms", Kind::Number),
@@ -27,6 +28,8 @@ pub(crate) struct ServiceConfig {
     pub(crate) app: Option<String>,
     /// This instance's own name, the same after a restart.
     pub(crate) instance: Option<String>,
+    /// Address for health and metrics.
+    pub(crate) listen: Option<String>,
     /// File with the installation's secret.
     pub(crate) secret: Option<PathBuf>,
     /// How often what came is committed.
@@ -51,6 +54,7 @@ impl ServiceConfig {
         Ok(Self {
             app: values.text("app"),
             instance: values.text("instance"),
+            listen: values.text("listen"),
             secret: values.path("secret"),
             commit_interval_ms: values.number("commit_interval_ms"),
             publish_interval_ms: values.number("publish_interval_ms"),

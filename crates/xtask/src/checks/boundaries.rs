@@ -97,7 +97,18 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "tarifa",
-        members: &["model", "tariff", "projector", "wire", "ledger", "pipeline", "kafka", "finance", "sim"],
+        members: &[
+            "model",
+            "tariff",
+            "projector",
+            "wire",
+            "ledger",
+            "pipeline",
+            "kafka",
+            "finance",
+            "sim",
+            "server",
+        ],
         outside: &[
             "anstream",
             "anstyle",

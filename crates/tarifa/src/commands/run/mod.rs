@@ -13,6 +13,8 @@ use pipeline::service::{
     ports::{Broker, EventLog, PortError},
 };
 
+use server::Server;
+
 use self::{logging::LogFormat, stopping::Stopping};
 use crate::{
     commands::{
@@ -52,6 +54,9 @@ pub(crate) struct RunArgs {
     /// Name of this instance, the same after a restart, so that a short one moves no partitions
     #[arg(long, env = "TARIFA_INSTANCE", hide_env_values = true, value_name = "NAME")]
     instance: Option<String>,
+    /// Address on which /healthz, /readyz and /metrics are answered, such as 0.0.0.0:9464
+    #[arg(long, env = "TARIFA_LISTEN", hide_env_values = true, value_name = "ADDRESS")]
+    listen: Option<String>,
     /// How often what was booked is published, in ms [default: 200]
     #[arg(long, env = "TARIFA_PUBLISH_INTERVAL_MS", hide_env_values = true, value_name = "MS")]
     publish_interval_ms: Option<u64>,
@@ -107,14 +112,29 @@ pub(crate) fn run(args: &RunArgs, config: &Config, _out: &mut Out) -> Result<(),
     };
     let stopping = Stopping::on_signals()?;
     let metrics = Arc::new(Metrics::default());
+    let listen = args.listen.as_ref().or(settings.listen.as_ref());
+    let server = listen.map(|address| serve(address, &metrics)).transpose()?;
     let broker: Arc<dyn Broker> = Arc::new(Cluster::new(client.clone(), names, app));
     let join = |ownership| {
         let joined = Member::join(&client, &member, ownership)?;
         Ok::<Box<dyn EventLog>, PortError>(Box::new(joined))
     };
     service::run(&options, &broker, join, &metrics, stopping.flag()).map_err(failure)?;
+    drop(server);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Answers on an address until what it gives is dropped.
+fn serve(address: &str, metrics: &Arc<Metrics>) -> Result<Server, Failure> {
+    let parsed = address.parse().map_err(|error: std::net::AddrParseError| {
+        Failure::usage(format!("`{address}` is no address to listen on"))
+            .caused_by(error)
+            .hint("give a number and a port, such as 127.0.0.1:9464")
+    })?;
+    let numbers = Arc::clone(metrics);
+    let server = Server::start(parsed, Arc::new(move || numbers.snapshot()));
+    server.map_err(|error| Failure::unavailable("health and metrics cannot be shown").caused_by(error))
 }
 
 /// The exit code of what went wrong in the service.
