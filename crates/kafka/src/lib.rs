@@ -4,9 +4,9 @@
 
 mod client;
 mod cluster;
+mod input;
 mod member;
 mod producer;
-mod input;
 mod secret;
 mod sign_in;
 mod topic_names;
@@ -16,8 +16,8 @@ mod wait;
 pub use self::{
     client::{ClientSettings, Sasl, ScramHash, Tls},
     cluster::Cluster,
-    member::{Member, MemberSettings},
     input::{InputProducer, SendError},
+    member::{Member, MemberSettings},
     secret::{Secret, SecretError},
     sign_in::SignIn,
     topic_names::TopicNames,
