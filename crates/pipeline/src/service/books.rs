@@ -2,7 +2,12 @@
 //!
 //! Knows nothing of Kafka. Invariant: digests of several directories add up, as each says which partitions it is of.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{Read as _, Write as _},
+    path::Path,
+};
 
 use ledger::{
     ConfigStore, DataDir, DirError, FileError, LedgerReader, checkpoint::StateStore, rollup::AccountPeriod,
@@ -18,6 +23,8 @@ use crate::{
 
 /// Stands in the directory of a service.
 const MARK: &str = "service";
+const ABOUT: &str = "the directory of a service: its log is in Kafka\n";
+const INSTANCE: &str = "instance ";
 
 /// Whether a directory is that of a service.
 #[must_use]
@@ -25,11 +32,27 @@ pub fn is_service_directory(path: &Path) -> bool {
     path.join(MARK).exists()
 }
 
-/// Marks a directory as that of a service.
-pub(crate) fn mark(dir: &DataDir) -> Result<(), DirError> {
+/// Marks a directory as that of a service, and gives the name of the instance it belongs to: made once, so that a
+/// restarted instance is known to its group as the one it was.
+pub(crate) fn mark(dir: &DataDir) -> Result<String, DirError> {
     let path = dir.root().join(MARK);
-    let marked = fs::write(&path, "the directory of a service: its log is in Kafka\n");
-    marked.map_err(|source| DirError::File(FileError { action: "write", path, source }))
+    if let Some(name) = fs::read_to_string(&path).ok().as_deref().and_then(instance_in) {
+        return Ok(name.to_owned());
+    }
+    let made = || {
+        let mut bytes = [0; 8];
+        File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+        let name: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut file = File::create(&path)?;
+        file.write_all(format!("{ABOUT}{INSTANCE}{name}\n").as_bytes())?;
+        file.sync_all()?;
+        Ok(name)
+    };
+    made().map_err(|source| DirError::File(FileError { action: "write", path: path.clone(), source }))
+}
+
+fn instance_in(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix(INSTANCE)).filter(|name| name.len() == 16)
 }
 
 /// What the directory of a service holds of one partition.

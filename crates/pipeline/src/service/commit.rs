@@ -16,7 +16,7 @@ use ledger::{
     checkpoint::CheckpointRef,
     store::{Row, Store},
 };
-use model::{DispositionCounts, PartitionId};
+use model::{DispositionCounts, PartitionId, UnixMillis};
 
 use super::{
     error::ServiceError,
@@ -126,7 +126,7 @@ impl<S: Store> Committing<S> {
                 metrics.next_offset = share.next_offset;
                 metrics.end_offset = metrics.end_offset.max(share.next_offset);
                 metrics.record_time = share.record_time.or(metrics.record_time);
-                metrics.partition_time = Some(share.partition_time);
+                metrics.partition_time = Some(share.partition_time).filter(|time| *time != UnixMillis::MIN);
                 metrics.committed = committed;
             });
             self.hand_on(share.partition, ToPublish::Committed(share.partition, piece, share.next_offset));

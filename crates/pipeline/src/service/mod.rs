@@ -103,7 +103,8 @@ impl Default for Topics {
     }
 }
 
-/// Runs the service until `stop` is set, then lets everything come to rest.
+/// Runs the service until `stop` is set, then lets everything come to rest. `join` makes this a member of the group; it is
+/// told the name that the data directory keeps for this instance.
 ///
 /// # Errors
 /// The directory, topics or broker cannot be used, or a part of the service failed as a whole. A single partition that
@@ -111,7 +112,7 @@ impl Default for Topics {
 pub fn run(
     options: &ServiceOptions,
     broker: &Arc<dyn Broker>,
-    join: impl FnOnce(Arc<dyn Ownership>) -> Result<Box<dyn EventLog>, PortError>,
+    join: impl FnOnce(Arc<dyn Ownership>, &str) -> Result<Box<dyn EventLog>, PortError>,
     metrics: &Arc<Metrics>,
     stop: &AtomicBool,
 ) -> Result<(), ServiceError> {
@@ -120,7 +121,7 @@ pub fn run(
     if dir.has_begun()? {
         return Err(ServiceError::EmbeddedDirectory { path: dir.root().to_owned() });
     }
-    books::mark(&dir)?;
+    let instance = books::mark(&dir)?;
     let secret = Secret::open_or_create(options.secret.as_deref().unwrap_or(&dir.secret()))?;
     let store = open_store(&dir)?;
     let mut ledger = Ledger::open(store, secret.fingerprint())?;
@@ -134,7 +135,7 @@ pub fn run(
         options.configuration_is_explicit,
     )?;
     let parts = Parts { options, broker, place, dir: &dir, secret, metrics };
-    let ended = parts.run(ledger, join, stop);
+    let ended = parts.run(ledger, |ownership| join(ownership, &instance), stop);
     if let Err(error) = &ended {
         metrics.stopped(&error.to_string());
     }

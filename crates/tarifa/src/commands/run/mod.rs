@@ -52,6 +52,7 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "TARIFA_APP", hide_env_values = true, value_name = "NAME")]
     app: Option<String>,
     /// Name of this instance, the same after a restart, so that a short one moves no partitions
+    /// [default: one that its data directory keeps]
     #[arg(long, env = "TARIFA_INSTANCE", hide_env_values = true, value_name = "NAME")]
     instance: Option<String>,
     /// Address on which /healthz, /readyz and /metrics are answered, such as 0.0.0.0:9464
@@ -104,9 +105,10 @@ pub(crate) fn run(args: &RunArgs, config: &Config, _out: &mut Out) -> Result<(),
         configuration: args.adopt.configuration(config)?,
         configuration_is_explicit: args.adopt.is_explicit(config),
     };
+    let instance = args.instance.clone().or_else(|| settings.instance.clone());
     let member = MemberSettings {
         group: app.clone(),
-        instance: args.instance.clone().or_else(|| settings.instance.clone()),
+        instance,
         session_timeout: ms(args.session_timeout_ms, settings.session_timeout_ms, 10_000),
         topic: names.input.clone(),
     };
@@ -115,7 +117,9 @@ pub(crate) fn run(args: &RunArgs, config: &Config, _out: &mut Out) -> Result<(),
     let listen = args.listen.as_ref().or(settings.listen.as_ref());
     let server = listen.map(|address| serve(address, &metrics)).transpose()?;
     let broker: Arc<dyn Broker> = Arc::new(Cluster::new(client.clone(), names, app));
-    let join = |ownership| {
+    let join = |ownership, own_name: &str| {
+        let member =
+            MemberSettings { instance: member.instance.or_else(|| Some(own_name.to_owned())), ..member };
         let joined = Member::join(&client, &member, ownership)?;
         Ok::<Box<dyn EventLog>, PortError>(Box::new(joined))
     };
