@@ -19,13 +19,14 @@ mod pins;
 pub mod ports;
 mod project;
 mod publish;
+mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{
         Arc, Mutex,
-        atomic::AtomicBool,
+        atomic::{AtomicBool, Ordering},
         mpsc::{channel, sync_channel},
     },
     thread,
@@ -51,6 +52,7 @@ use outgoing::Names;
 use ports::{Broker, EventLog, Ownership, Place, PortError};
 use project::Projecting;
 use publish::{Board, Publishing};
+use watch::{Found, Watch};
 
 /// Batches that may wait for the projecting thread.
 const BATCHES_WAITING: usize = 16;
@@ -207,6 +209,15 @@ impl Parts<'_> {
                 };
                 scope.spawn(move || publishing.run(&told));
             }
+            let (ended, found) = (Arc::new(AtomicBool::new(false)), Arc::new(Found::default()));
+            let watch = Watch {
+                broker: Arc::clone(broker),
+                place: place.clone(),
+                metrics: Arc::clone(metrics),
+                ended: Arc::clone(&ended),
+                found: Arc::clone(&found),
+            };
+            scope.spawn(move || watch.run());
             let committing = Committing {
                 ledger,
                 users,
@@ -236,11 +247,13 @@ impl Parts<'_> {
                 metrics: Arc::clone(metrics),
                 trouble: troubles,
                 progress,
+                found,
                 stop,
                 intakes: BTreeMap::new(),
                 owned: BTreeSet::new(),
             };
             let consumed = consuming.run();
+            ended.store(true, Ordering::Relaxed);
             let projected = projecting.join().map_err(|_| ServiceError::ThreadEnded("projecting thread"));
             let committed = committing.join().map_err(|_| ServiceError::ThreadEnded("committing thread"));
             // A failed commit is the cause of whatever the other threads met.

@@ -64,6 +64,9 @@ pub trait EventLog: Send {
         each: &mut dyn FnMut(&LogRecord<'_>),
     ) -> Result<usize, PortError>;
 
+    /// Partitions of which the last poll has shown the last record that there is.
+    fn at_end(&mut self) -> Vec<PartitionId>;
+
     /// What changed hands since the last call, in order.
     fn changes(&mut self) -> Vec<Change>;
 
