@@ -193,6 +193,17 @@ pub trait Broker: Send + Sync {
     /// The broker's.
     fn ledger_last(&self, partition: PartitionId) -> Result<Option<LedgerRecord>, PortError>;
 
+    /// Reads a partition of the ledger topic, read committed, from `from` to its present end, or until told to break.
+    ///
+    /// # Errors
+    /// The broker's.
+    fn read_ledger(
+        &self,
+        partition: PartitionId,
+        from: Offset,
+        each: &mut dyn FnMut(LedgerRecord) -> ControlFlow<()>,
+    ) -> Result<(), PortError>;
+
     /// The first offset of an input partition that is still there, and the one behind the last.
     ///
     /// # Errors
