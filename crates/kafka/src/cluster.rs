@@ -271,6 +271,15 @@ impl Broker for Cluster {
         }
     }
 
+    fn read_ledger(
+        &self,
+        partition: PartitionId,
+        from: Offset,
+        each: &mut dyn FnMut(LedgerRecord) -> ControlFlow<()>,
+    ) -> Result<(), PortError> {
+        self.read(&self.names.ledger, partition, from.0, &mut |message| each(ledger_record(message)))
+    }
+
     fn input_range(&self, partition: PartitionId) -> Result<(Offset, Offset), PortError> {
         let (begin, end) = self.range(&self.names.input, partition)?;
         Ok((Offset(begin), Offset(end)))

@@ -46,6 +46,7 @@ pub struct MemberSettings {
 pub struct Member {
     consumer: Arc<BaseConsumer<Membership>>,
     topic: String,
+    at_end: Vec<PartitionId>,
 }
 
 /// What the client calls back.
@@ -85,6 +86,9 @@ impl ClientContext for Membership {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        if matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) {
+            return;
+        }
         tracing::warn!(%error, reason, "consumer");
     }
 }
@@ -150,6 +154,7 @@ impl Member {
             .set("auto.offset.reset", "error")
             .set("isolation.level", "read_committed")
             .set("check.crcs", "true")
+            .set("enable.partition.eof", "true")
             .set("fetch.wait.max.ms", "100")
             .set("fetch.queue.backoff.ms", "20")
             .set("queued.min.messages", "200000")
@@ -163,7 +168,7 @@ impl Member {
         let consumer: BaseConsumer<Membership> =
             config.create_with_context(membership).map_err(unavailable)?;
         consumer.subscribe(&[&settings.topic]).map_err(unavailable)?;
-        Ok(Self { consumer: Arc::new(consumer), topic: settings.topic.clone() })
+        Ok(Self { consumer: Arc::new(consumer), topic: settings.topic.clone(), at_end: Vec::new() })
     }
 
     fn list(&self, partition: PartitionId) -> TopicPartitionList {
@@ -199,11 +204,18 @@ impl EventLog for Member {
                 Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
                     return Err(PortError::Unavailable(format!("this member is no longer one: {code}")));
                 }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    self.at_end.extend(u32::try_from(partition).ok().map(PartitionId));
+                }
                 // The partition is sought anew, or its error is told by who opens it.
                 Some(Err(error)) => tracing::debug!(%error, "consumer"),
             }
         }
         Ok(count)
+    }
+
+    fn at_end(&mut self) -> Vec<PartitionId> {
+        std::mem::take(&mut self.at_end)
     }
 
     fn changes(&mut self) -> Vec<Change> {

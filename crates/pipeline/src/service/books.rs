@@ -86,11 +86,19 @@ impl ServiceBooks {
     /// # Errors
     /// In use, damaged, or a chain that breaks.
     pub fn read(path: &Path) -> Result<Self, PipelineError> {
+        Self::read_partitions(path, &|_| true)
+    }
+
+    /// As [`Self::read`], of those partitions alone that are wanted: another instance may have come further with others.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_partitions(path: &Path, wanted: &dyn Fn(PartitionId) -> bool) -> Result<Self, PipelineError> {
         let dir = DataDir::open(path, false)?;
         let reader = LedgerReader::new(SledStore::open(&dir.ledger())?);
         let configs = ConfigStore::new(dir.config());
         let mut books = Self { partitions: Vec::new(), sums: BTreeMap::new() };
-        for (partition, head) in reader.heads()? {
+        for (partition, head) in reader.heads()?.into_iter().filter(|(partition, _)| wanted(*partition)) {
             let state = StateStore::open(&dir.state().join(format!("p{}", partition.0)), head.checkpoint)?;
             let mut state = StateReader::over(&state, &configs).and_then(|mut state| {
                 (0..projector::BUCKETS).try_for_each(|bucket| state.read(bucket))?;

@@ -3,7 +3,7 @@
 //! Invariant: nothing is handed on before it is flushed.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     sync::{
         Arc,
         mpsc::{Receiver, Sender},
@@ -13,10 +13,9 @@ use std::{
 
 use ledger::{
     Commit, EntryEncoder, Ledger, Quarantine, UserDirectory,
-    checkpoint::CheckpointRef,
     store::{Row, Store},
 };
-use model::{DispositionCounts, PartitionId, UnixMillis};
+use model::{ContentHash, DispositionCounts, PartitionId, UnixMillis};
 
 use super::{
     error::ServiceError,
@@ -24,6 +23,7 @@ use super::{
     metrics::Metrics,
     pins,
     publish::{Board, Outbox, Piece, ToPublish},
+    snapshot::SnapshotHead,
 };
 
 /// What the committing thread is told.
@@ -47,7 +47,9 @@ pub(crate) struct Committing<S> {
     /// One for each publishing thread.
     pub(crate) to_publish: Vec<Sender<ToPublish>>,
     /// Tells the projecting thread that a checkpoint is committed.
-    pub(crate) confirmed: Sender<(PartitionId, CheckpointRef)>,
+    pub(crate) confirmed: Sender<SnapshotHead>,
+    /// Fingerprint of the secret.
+    pub(crate) secret: ContentHash,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -82,8 +84,10 @@ impl<S: Store> Committing<S> {
             self.quarantine.append(&share.quarantined)?;
             let users: Vec<_> = share.users.iter().map(|(user, number)| (*user, number.as_str())).collect();
             self.users.append(&users)?;
-            let Some(encoder) = self.encoders.get_mut(&share.partition) else {
-                return Err(ServiceError::ThreadEnded("list of open partitions"));
+            // A partition that is being restored is not open yet.
+            let encoder = match self.encoders.entry(share.partition) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(vacant) => vacant.insert(self.ledger.encoder(share.partition)?),
             };
             let mut piece = Piece::default();
             encoded
@@ -117,11 +121,24 @@ impl<S: Store> Committing<S> {
         self.metrics.committed(began.elapsed(), &dispositions);
         drop(commits);
         for (share, piece) in shares.iter().zip(pieces) {
-            if let Some(checkpoint) = share.checkpoint {
+            let head = self.ledger.head(share.partition)?;
+            let committed = head.sequence;
+            if let (Some(checkpoint), Some(config)) = (share.checkpoint, head.config) {
+                let confirmed = SnapshotHead {
+                    partition: share.partition,
+                    secret: self.secret,
+                    sequence: head.sequence,
+                    hash: head.hash,
+                    first_offset: head.first_offset.unwrap_or_default(),
+                    next_offset: head.next_offset,
+                    partition_time: head.partition_time,
+                    config,
+                    checkpoint,
+                    last: pins::record(self.ledger.reader(), share.partition)?,
+                };
                 // Gone only when the service ends.
-                self.confirmed.send((share.partition, checkpoint)).ok();
+                self.confirmed.send(confirmed).ok();
             }
-            let committed = self.ledger.head(share.partition)?.sequence;
             self.metrics.partition(share.partition, |metrics| {
                 metrics.next_offset = share.next_offset;
                 metrics.end_offset = metrics.end_offset.max(share.next_offset);

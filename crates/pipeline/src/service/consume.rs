@@ -23,6 +23,7 @@ use super::{
     open::{Opened, Opening},
     ports::{Change, EventLog, Ownership, PortError},
     project::ToProject,
+    watch::Found,
 };
 
 /// How long the log is waited for before other things are looked at.
@@ -80,6 +81,7 @@ pub(crate) struct Consuming<'a, S> {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) trouble: Receiver<(PartitionId, ServiceError)>,
     pub(crate) progress: Receiver<(PartitionId, Offset)>,
+    pub(crate) found: Arc<Found>,
     pub(crate) stop: &'a AtomicBool,
     pub(crate) intakes: BTreeMap<PartitionId, Intake>,
     pub(crate) owned: BTreeSet<PartitionId>,
@@ -98,6 +100,9 @@ impl<S: Store + 'static> Consuming<'_, S> {
         let ended = loop {
             if self.stop.load(Ordering::Relaxed) {
                 break Ok(());
+            }
+            if let Some(error) = self.found.take() {
+                break Err(error);
             }
             if let Err(error) = self.turn(&to_me, &opened, &mut reopen) {
                 break Err(error);
@@ -136,7 +141,17 @@ impl<S: Store + 'static> Consuming<'_, S> {
                 }
             }
         }
+        let at_end = self.log.at_end();
         for (partition, intake) in &mut self.intakes {
+            if at_end.contains(partition) {
+                let next = intake.next();
+                self.metrics.partition(*partition, |metrics| {
+                    metrics.at_end = true;
+                    metrics.end_offset = next;
+                });
+            } else if intake.len() > 0 {
+                self.metrics.partition(*partition, |metrics| metrics.at_end = false);
+            }
             if intake.len() > 0 {
                 let batch = intake.take();
                 debug_assert_eq!(batch.partition, *partition);

@@ -51,6 +51,15 @@ pub enum ServiceError {
         /// Where the topic ends.
         found: Sequence,
     },
+    /// A restore from a snapshot was interrupted, and the snapshot is gone.
+    #[error(
+        "partition {partition}: the restore from a snapshot was interrupted, and no snapshot fits any more: remove the data \
+         directory of this instance to rebuild it from the input topic", partition = .partition.0
+    )]
+    RestoreUnfinished {
+        /// Which.
+        partition: PartitionId,
+    },
     /// A record of the ledger topic cannot be read.
     #[error("partition {partition}: record {offset} of the ledger topic is no entry of ours ({what}): check which program writes there",
         partition = .partition.0, offset = .offset.0)]

@@ -2,7 +2,11 @@
 //!
 //! Knows nothing of Kafka. Invariant: records before the ledger's head are folded again and commit nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::PathBuf,
+};
 
 use ledger::{
     ConfigStore, Head, Quarantine, QuarantinedOriginal,
@@ -52,6 +56,8 @@ pub(crate) struct FirstConfiguration {
 pub(crate) struct Folding {
     partition: PartitionId,
     topic: String,
+    /// Folder of checkpoints.
+    folder: PathBuf,
     projector: Projector,
     state: StateStore,
     configs: ConfigStore,
@@ -72,9 +78,11 @@ impl Folding {
     ///
     /// # Errors
     /// State or configuration cannot be read.
+    #[expect(clippy::too_many_arguments, reason = "all of it is what a partition is")]
     pub(crate) fn new(
         partition: PartitionId,
         topic: String,
+        folder: PathBuf,
         (mut projector, state): (Projector, StateStore),
         configs: ConfigStore,
         head: Head,
@@ -89,6 +97,7 @@ impl Folding {
         let mut folding = Self {
             partition,
             topic,
+            folder,
             share: Share::new(partition, from, head.partition_time),
             projector,
             state,
@@ -289,6 +298,24 @@ impl Folding {
         Ok(())
     }
 
+    /// Links the files of a committed checkpoint into a folder of their own, which it gives.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn set_aside(&self, committed: &CheckpointRef) -> io::Result<PathBuf> {
+        let folder = self.folder.join(format!("snapshot-{}", committed.number));
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir_all(&folder)?;
+        for file in self.state.files() {
+            if let Some(name) = file.file_name() {
+                fs::hard_link(&file, folder.join(name))?;
+            }
+        }
+        Ok(folder)
+    }
+
     /// Hears that a checkpoint was committed, and removes what it does without.
     ///
     /// # Errors
@@ -303,7 +330,7 @@ impl Folding {
 }
 
 impl Share {
-    fn new(partition: PartitionId, from: Offset, partition_time: UnixMillis) -> Self {
+    pub(crate) fn new(partition: PartitionId, from: Offset, partition_time: UnixMillis) -> Self {
         Self {
             partition,
             from_offset: from,

@@ -104,6 +104,11 @@ impl Intake {
         self.batch.records.len()
     }
 
+    /// Behind the last record read.
+    pub(crate) fn next(&self) -> Offset {
+        self.next
+    }
+
     /// Takes what waits.
     pub(crate) fn take(&mut self) -> Batch {
         let records = self.batch.records.len();

@@ -72,6 +72,8 @@ pub struct PartitionMetrics {
     pub next_offset: Offset,
     /// Behind the last record of the input, when it was last asked for.
     pub end_offset: Offset,
+    /// The last record that there is has been read. What the broker counts behind it are ends of transactions.
+    pub at_end: bool,
     /// Record time of the last record that was committed.
     pub record_time: Option<UnixMillis>,
     /// The partition's time: that of the newest tick.
@@ -143,6 +145,16 @@ impl Metrics {
 
     pub(crate) fn partition(&self, partition: PartitionId, change: impl FnOnce(&mut PartitionMetrics)) {
         change(self.lock().partitions.entry(partition.0).or_default());
+    }
+
+    pub(crate) fn partition_if_there(
+        &self,
+        partition: PartitionId,
+        change: impl FnOnce(&mut PartitionMetrics),
+    ) {
+        if let Some(metrics) = self.lock().partitions.get_mut(&partition.0) {
+            change(metrics);
+        }
     }
 
     pub(crate) fn gone(&self, partition: PartitionId) {

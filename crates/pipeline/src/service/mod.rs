@@ -19,13 +19,16 @@ mod pins;
 pub mod ports;
 mod project;
 mod publish;
+mod restore;
+mod snapshot;
+mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{
         Arc, Mutex,
-        atomic::AtomicBool,
+        atomic::{AtomicBool, Ordering},
         mpsc::{channel, sync_channel},
     },
     thread,
@@ -51,6 +54,8 @@ use outgoing::Names;
 use ports::{Broker, EventLog, Ownership, Place, PortError};
 use project::Projecting;
 use publish::{Board, Publishing};
+use snapshot::Snapshots;
+use watch::{Found, Watch};
 
 /// Batches that may wait for the projecting thread.
 const BATCHES_WAITING: usize = 16;
@@ -74,6 +79,10 @@ pub struct ServiceOptions {
     pub publish_interval: Duration,
     /// How often each partition gets a tick.
     pub tick_interval: Duration,
+    /// Folder that all instances share, for snapshots; none if there are to be none.
+    pub snapshots: Option<PathBuf>,
+    /// How often a partition's snapshot is written, if it has changed.
+    pub snapshot_interval: Duration,
     /// Records of a partition after which its state is written.
     pub checkpoint_records: u64,
     /// What a topic without a configuration adopts.
@@ -173,6 +182,7 @@ impl Parts<'_> {
             charges: options.topics.charges.clone(),
             dead_letter: options.topics.dead_letter.clone(),
         };
+        let snapshots = options.snapshots.as_deref().map(|shared| Snapshots::new(shared, &options.app));
         let opening = Opening {
             reader: reader.clone(),
             broker: Arc::clone(broker),
@@ -182,6 +192,10 @@ impl Parts<'_> {
             given: Arc::clone(&options.configuration),
             tick_interval: options.tick_interval,
             metrics: Arc::clone(metrics),
+            snapshots: snapshots.clone(),
+            to_commit: to_commit.clone(),
+            secret: secret.fingerprint(),
+            configs_folder: dir.config(),
             keeping: Mutex::new(()),
         };
         let users = UserDirectory::open(&dir.users())?;
@@ -207,6 +221,21 @@ impl Parts<'_> {
                 };
                 scope.spawn(move || publishing.run(&told));
             }
+            let (ended, found) = (Arc::new(AtomicBool::new(false)), Arc::new(Found::default()));
+            let watch = Watch {
+                broker: Arc::clone(broker),
+                place: place.clone(),
+                metrics: Arc::clone(metrics),
+                ended: Arc::clone(&ended),
+                found: Arc::clone(&found),
+            };
+            scope.spawn(move || watch.run());
+            let to_snapshots = snapshots.map(|snapshots| {
+                let (to_snapshots, set_aside) = channel();
+                let configs = dir.config();
+                scope.spawn(move || snapshot::run(&snapshots, &configs, &set_aside));
+                to_snapshots
+            });
             let committing = Committing {
                 ledger,
                 users,
@@ -215,6 +244,7 @@ impl Parts<'_> {
                 board,
                 to_publish,
                 confirmed: confirm,
+                secret: secret.fingerprint(),
                 metrics: Arc::clone(metrics),
             };
             let committing = scope.spawn(move || committing.run(&shares));
@@ -223,6 +253,9 @@ impl Parts<'_> {
                 checkpoint_records: options.checkpoint_records,
                 to_commit,
                 confirmed,
+                to_snapshots,
+                snapshot_interval: options.snapshot_interval,
+                next_snapshot: BTreeMap::new(),
                 trouble,
                 foldings: BTreeMap::new(),
             };
@@ -236,11 +269,13 @@ impl Parts<'_> {
                 metrics: Arc::clone(metrics),
                 trouble: troubles,
                 progress,
+                found,
                 stop,
                 intakes: BTreeMap::new(),
                 owned: BTreeSet::new(),
             };
             let consumed = consuming.run();
+            ended.store(true, Ordering::Relaxed);
             let projected = projecting.join().map_err(|_| ServiceError::ThreadEnded("projecting thread"));
             let committed = committing.join().map_err(|_| ServiceError::ThreadEnded("committing thread"));
             // A failed commit is the cause of whatever the other threads met.

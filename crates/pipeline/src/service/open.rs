@@ -7,7 +7,7 @@ use std::{
     fs,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, mpsc::SyncSender},
     time::{Duration, Instant},
 };
 
@@ -16,11 +16,12 @@ use ledger::{
     checkpoint::{CheckpointRef, StateStore},
     store::Store,
 };
-use model::{Offset, PartitionId, Sequence, Symbol};
+use model::{ContentHash, Offset, PartitionId, Sequence, Symbol};
 use projector::Projector;
 use tariff::Configuration;
 
 use super::{
+    commit::ToCommit,
     configure,
     error::ServiceError,
     folding::Folding,
@@ -29,6 +30,8 @@ use super::{
     pins,
     ports::{Broker, Place, PortError},
     publish::Outbox,
+    restore::{self, Restoring},
+    snapshot::Snapshots,
 };
 
 /// What it takes to open partitions.
@@ -42,6 +45,13 @@ pub(crate) struct Opening<S> {
     pub(crate) given: Arc<Configuration>,
     pub(crate) tick_interval: Duration,
     pub(crate) metrics: Arc<Metrics>,
+    /// Snapshots that all instances share; none if there are none.
+    pub(crate) snapshots: Option<Snapshots>,
+    pub(crate) to_commit: SyncSender<ToCommit>,
+    /// Fingerprint of the secret.
+    pub(crate) secret: ContentHash,
+    /// Folder of configurations.
+    pub(crate) configs_folder: PathBuf,
     /// Held while contents of configurations are written: partitions that open at once write the same one.
     pub(crate) keeping: Mutex<()>,
 }
@@ -74,8 +84,9 @@ impl<S: Store> Opening<S> {
         if published.sequence < known {
             return Err(ServiceError::LedgerLost { partition, published: known, found: published.sequence });
         }
-        self.check_last_record(partition)?;
         let (begin, end) = self.broker.input_range(partition)?;
+        self.restore(partition, &published, begin)?;
+        self.check_last_record(partition)?;
         let folding = self.read_state(partition, begin)?;
         let start = folding.next_offset();
         if start < begin {
@@ -112,6 +123,45 @@ impl<S: Store> Opening<S> {
         Ok(Opened { folding, outbox, start, symbols })
     }
 
+    /// Takes the state from a snapshot, where this machine has nothing of the partition.
+    fn restore(
+        &self,
+        partition: PartitionId,
+        published: &PublishedHead,
+        begin: Offset,
+    ) -> Result<(), ServiceError> {
+        let head = self.reader.head(partition)?;
+        let is_unfinished = restore::is_unfinished(&head);
+        if head.first_offset.is_some() && !is_unfinished {
+            return Ok(());
+        }
+        let restored = match &self.snapshots {
+            None => false,
+            Some(snapshots) => Restoring {
+                reader: &self.reader,
+                broker: &*self.broker,
+                snapshots,
+                to_commit: &self.to_commit,
+                metrics: &self.metrics,
+                secret: self.secret,
+                state: self.state_folder(partition)?,
+                configs: self.configs_folder.clone(),
+            }
+            .restore(partition, published, begin)?,
+        };
+        if is_unfinished && !restored {
+            return Err(ServiceError::RestoreUnfinished { partition });
+        }
+        Ok(())
+    }
+
+    fn state_folder(&self, partition: PartitionId) -> Result<PathBuf, PortError> {
+        let folder = self.state.join(format!("p{}", partition.0));
+        fs::create_dir_all(&folder)
+            .map_err(|error| PortError::Settings(format!("cannot make {}: {error}", folder.display())))?;
+        Ok(folder)
+    }
+
     /// The record before the next one must be the one that was read: a topic that was made anew must not be billed.
     fn check_last_record(&self, partition: PartitionId) -> Result<(), ServiceError> {
         let Some((offset, fingerprint)) = pins::record(&self.reader, partition)? else { return Ok(()) };
@@ -137,9 +187,7 @@ impl<S: Store> Opening<S> {
 
     fn read_state(&self, partition: PartitionId, begin: Offset) -> Result<Folding, ServiceError> {
         let head = self.reader.head(partition)?;
-        let folder = self.state.join(format!("p{}", partition.0));
-        fs::create_dir_all(&folder)
-            .map_err(|error| PortError::Settings(format!("cannot make {}: {error}", folder.display())))?;
+        let folder = self.state_folder(partition)?;
         let (projector, state) = match read_checkpoint(partition, &folder, head.checkpoint) {
             Ok(read) => read,
             Err(error) => {
@@ -171,6 +219,7 @@ impl<S: Store> Opening<S> {
         Folding::new(
             partition,
             self.place.input.clone(),
+            folder,
             (projector, state),
             self.configs.clone(),
             head,

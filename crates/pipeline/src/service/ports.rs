@@ -64,6 +64,9 @@ pub trait EventLog: Send {
         each: &mut dyn FnMut(&LogRecord<'_>),
     ) -> Result<usize, PortError>;
 
+    /// Partitions of which the last poll has shown the last record that there is.
+    fn at_end(&mut self) -> Vec<PartitionId>;
+
     /// What changed hands since the last call, in order.
     fn changes(&mut self) -> Vec<Change>;
 
@@ -189,6 +192,17 @@ pub trait Broker: Send + Sync {
     /// # Errors
     /// The broker's.
     fn ledger_last(&self, partition: PartitionId) -> Result<Option<LedgerRecord>, PortError>;
+
+    /// Reads a partition of the ledger topic, read committed, from `from` to its present end, or until told to break.
+    ///
+    /// # Errors
+    /// The broker's.
+    fn read_ledger(
+        &self,
+        partition: PartitionId,
+        from: Offset,
+        each: &mut dyn FnMut(LedgerRecord) -> ControlFlow<()>,
+    ) -> Result<(), PortError>;
 
     /// The first offset of an input partition that is still there, and the one behind the last.
     ///

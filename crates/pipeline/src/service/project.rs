@@ -9,10 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ledger::checkpoint::CheckpointRef;
 use model::PartitionId;
 
-use super::{commit::ToCommit, error::ServiceError, folding::Folding, intake::Batch, publish::Outbox};
+use super::{
+    commit::ToCommit,
+    error::ServiceError,
+    folding::Folding,
+    intake::Batch,
+    publish::Outbox,
+    snapshot::{SetAside, SnapshotHead},
+};
 
 /// Records that are committed at once at most, as long as the committing thread keeps up.
 const GROUP_RECORDS: u64 = 32_768;
@@ -33,7 +39,11 @@ pub(crate) struct Projecting {
     pub(crate) commit_interval: Duration,
     pub(crate) checkpoint_records: u64,
     pub(crate) to_commit: SyncSender<ToCommit>,
-    pub(crate) confirmed: Receiver<(PartitionId, CheckpointRef)>,
+    pub(crate) confirmed: Receiver<SnapshotHead>,
+    /// Where checkpoints go that are to become snapshots; none if there are to be none.
+    pub(crate) to_snapshots: Option<Sender<SetAside>>,
+    pub(crate) snapshot_interval: Duration,
+    pub(crate) next_snapshot: BTreeMap<PartitionId, Instant>,
     /// Hears of partitions that had to be given up.
     pub(crate) trouble: Sender<(PartitionId, ServiceError)>,
     pub(crate) foldings: BTreeMap<PartitionId, Folding>,
@@ -64,12 +74,31 @@ impl Projecting {
             if handed_on.is_err() {
                 return;
             }
-            while let Ok((partition, checkpoint)) = self.confirmed.try_recv() {
-                let confirmed = self.foldings.get_mut(&partition).map(|folding| folding.confirm(&checkpoint));
-                if let Some(Err(error)) = confirmed {
-                    self.give_up(partition, error);
+            while let Ok(head) = self.confirmed.try_recv() {
+                self.confirm(head);
+            }
+        }
+    }
+
+    /// A checkpoint is committed: it becomes a snapshot if one is due, and what it does without is removed.
+    fn confirm(&mut self, head: SnapshotHead) {
+        let (partition, checkpoint) = (head.partition, head.checkpoint);
+        let Some(folding) = self.foldings.get_mut(&partition) else { return };
+        if let Some(to_snapshots) = &self.to_snapshots {
+            let due = self.next_snapshot.entry(partition).or_insert_with(Instant::now);
+            if Instant::now() >= *due {
+                *due = Instant::now() + self.snapshot_interval;
+                match folding.set_aside(&checkpoint) {
+                    // Gone only when the service ends.
+                    Ok(folder) => drop(to_snapshots.send(SetAside { head, folder })),
+                    Err(error) => {
+                        tracing::warn!(partition = partition.0, %error, "checkpoint could not be set aside");
+                    }
                 }
             }
+        }
+        if let Err(error) = folding.confirm(&checkpoint) {
+            self.give_up(partition, error);
         }
     }
 

@@ -147,7 +147,8 @@ impl Outbox {
             self.waiting.clear();
             return Ok(None);
         }
-        while self.waiting.front().is_some_and(|piece| piece.last().is_none_or(|(last, _)| last < wanted)) {
+        // A piece that begins earlier holds what is published already; the rest of it is read from the ledger.
+        while self.waiting.front().is_some_and(|piece| piece.first().is_none_or(|first| first < wanted)) {
             self.waiting.pop_front();
         }
         if self.waiting.front().is_some_and(|piece| piece.first() == Some(wanted)) {

@@ -18,6 +18,8 @@ const KEYS: &[Key] = &[
     Key("publish_interval_ms", Kind::Number),
     Key("secret", Kind::Path),
     Key("session_timeout_ms", Kind::Number),
+    Key("snapshot_interval_ms", Kind::Number),
+    Key("snapshots", Kind::Path),
     Key("tick_interval_ms", Kind::Number),
 ];
 
@@ -32,6 +34,10 @@ pub(crate) struct ServiceConfig {
     pub(crate) listen: Option<String>,
     /// File with the installation's secret.
     pub(crate) secret: Option<PathBuf>,
+    /// Folder that all instances share, for snapshots.
+    pub(crate) snapshots: Option<PathBuf>,
+    /// How often a snapshot is written.
+    pub(crate) snapshot_interval_ms: Option<u64>,
     /// How often what came is committed.
     pub(crate) commit_interval_ms: Option<u64>,
     /// How often what was committed is published.
@@ -56,6 +62,8 @@ impl ServiceConfig {
             instance: values.text("instance"),
             listen: values.text("listen"),
             secret: values.path("secret"),
+            snapshots: values.path("snapshots"),
+            snapshot_interval_ms: values.number("snapshot_interval_ms"),
             commit_interval_ms: values.number("commit_interval_ms"),
             publish_interval_ms: values.number("publish_interval_ms"),
             tick_interval_ms: values.number("tick_interval_ms"),

@@ -71,6 +71,12 @@ pub(crate) struct RunArgs {
     /// [default: 500000]
     #[arg(long, env = "TARIFA_CHECKPOINT_RECORDS", hide_env_values = true, value_name = "COUNT")]
     checkpoint_records: Option<u64>,
+    /// Folder that all instances share, for snapshots: an empty machine that takes a partition over folds a short tail
+    #[arg(long, env = "TARIFA_SNAPSHOTS", hide_env_values = true, value_name = "DIR")]
+    snapshots: Option<PathBuf>,
+    /// How often a snapshot of a partition is written, in ms [default: 300000]
+    #[arg(long, env = "TARIFA_SNAPSHOT_INTERVAL_MS", hide_env_values = true, value_name = "MS")]
+    snapshot_interval_ms: Option<u64>,
     /// Form of the log on standard error
     #[arg(long, env = "TARIFA_LOG_FORMAT", hide_env_values = true, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -102,6 +108,8 @@ pub(crate) fn run(args: &RunArgs, config: &Config, _out: &mut Out) -> Result<(),
         publish_interval: ms(args.publish_interval_ms, settings.publish_interval_ms, 200),
         tick_interval: ms(args.tick_interval_ms, settings.tick_interval_ms, 60_000),
         checkpoint_records: args.checkpoint_records.or(settings.checkpoint_records).unwrap_or(500_000),
+        snapshots: args.snapshots.clone().or_else(|| settings.snapshots.clone()),
+        snapshot_interval: ms(args.snapshot_interval_ms, settings.snapshot_interval_ms, 300_000),
         configuration: args.adopt.configuration(config)?,
         configuration_is_explicit: args.adopt.is_explicit(config),
     };
@@ -153,6 +161,7 @@ fn failure(error: ServiceError) -> Failure {
         ServiceError::OtherLedger { .. }
         | ServiceError::LedgerLost { .. }
         | ServiceError::ForeignLedger { .. }
+        | ServiceError::RestoreUnfinished { .. }
         | ServiceError::InputCut { .. }
         | ServiceError::OtherInput { .. } => Failure::bad_data(message),
         ServiceError::Port(_) | ServiceError::ThreadEnded(_) => Failure::unavailable(message),
