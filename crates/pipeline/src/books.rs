@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{checkpoint::StateStore, rollup::AccountPeriod, store::Store};
+use ledger::{ConfigStore, checkpoint::StateStore, rollup::AccountPeriod, store::Store};
 use model::{ContentHash, Currency, Offset, Sequence};
 use projector::{BUCKETS, NetConversation, Projector};
 
@@ -57,17 +57,22 @@ pub(crate) struct StateReader<'a> {
 
 impl<'a> StateReader<'a> {
     pub(crate) fn new<S: Store>(installation: &'a Installation<S>) -> Result<Self, PipelineError> {
-        let meta = installation.state.read_meta()?;
+        Self::over(&installation.state, &installation.configs)
+    }
+
+    /// Over stored state and the configurations that it adopted.
+    pub(crate) fn over(state: &'a StateStore, configs: &ConfigStore) -> Result<Self, PipelineError> {
+        let meta = state.read_meta()?;
         let mut projector = if meta.is_empty() {
             Projector::new(crate::EMBEDDED_PARTITION)
         } else {
             Projector::restore(&meta)?
         };
         if let Some(configured) = projector.configured() {
-            provide(&mut projector, &installation.configs, configured.content)?;
+            provide(&mut projector, configs, configured.content)?;
         }
         let (digester, sums) = (Digester::default(), BTreeMap::new());
-        Ok(Self { state: &installation.state, projector, digester, sums })
+        Ok(Self { state, projector, digester, sums })
     }
 
     /// How far the stored state has come.
@@ -102,7 +107,7 @@ impl<'a> StateReader<'a> {
 }
 
 impl PeriodSums {
-    fn add_net(&mut self, net: &NetConversation, digester: &mut Digester) {
+    pub(crate) fn add_net(&mut self, net: &NetConversation, digester: &mut Digester) {
         self.conversations += 1;
         self.open += u64::from(!net.closed);
         if let Some(charge) = &net.charge {

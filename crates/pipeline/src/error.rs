@@ -90,6 +90,15 @@ pub enum PipelineError {
          --currency, --zone and --accounts, or project into a new directory"
     )]
     OtherConfiguration,
+    /// The directory of a service was opened as that of an embedded log.
+    #[error(
+        "{path} is the directory of a service, whose log is in Kafka: verify it with `tarifa verify`, and read its \
+         books with `tarifa collect`", path = .path.display()
+    )]
+    ServiceDirectory {
+        /// The directory.
+        path: std::path::PathBuf,
+    },
     /// A record cannot be resubmitted.
     #[error(transparent)]
     Resubmit(#[from] ResubmitError),

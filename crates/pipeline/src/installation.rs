@@ -39,6 +39,9 @@ impl Installation<SledStore> {
     /// In use by another process, not a data directory, damaged in what cannot be made again, or the system's.
     pub fn open(path: &Path, create: bool, on_progress: &mut OnProgress<'_>) -> Result<Self, PipelineError> {
         let dir = DataDir::open(path, create)?;
+        if crate::service::is_service_directory(path) {
+            return Err(PipelineError::ServiceDirectory { path: path.to_owned() });
+        }
         let store = match SledStore::open(&dir.ledger()) {
             Ok(store) => store,
             Err(error) if error.is_damage() => {

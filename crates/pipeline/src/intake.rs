@@ -213,7 +213,7 @@ impl Records {
     }
 }
 
-fn fault_text(fault: MalformedReason) -> &'static str {
+pub(crate) fn fault_text(fault: MalformedReason) -> &'static str {
     match fault {
         MalformedReason::TooLong => "longer than 1 MiB, which no event or webhook body is; split or mend it",
         MalformedReason::CutOff => "the input ends in the middle of a message; send it again whole",

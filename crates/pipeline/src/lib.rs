@@ -4,10 +4,12 @@
 //! Invariant: what a record led to is committed in one piece, after the record is safe in the log.
 
 mod agreement;
+pub mod book;
 mod books;
 mod checkpoints;
 mod commit;
 mod digest;
+mod documents;
 mod error;
 mod findings;
 mod group;
@@ -21,11 +23,13 @@ mod replay;
 mod resubmit;
 mod save;
 mod seal;
+pub mod service;
 mod source;
 mod verify;
 
 pub use books::PeriodDigest;
 pub use digest::{Digester, NetDigest};
+pub use documents::{Part, Place, ReadOptions, read_parts};
 pub use error::PipelineError;
 pub use installation::Installation;
 pub use progress::{OnProgress, Progress, Stage};

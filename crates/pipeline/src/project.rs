@@ -379,7 +379,7 @@ impl<'a> Projecting<'a> {
     }
 }
 
-fn reason_text(reason: model::QuarantineReason) -> &'static str {
+pub(crate) fn reason_text(reason: model::QuarantineReason) -> &'static str {
     match reason {
         model::QuarantineReason::Malformed => "not readable",
         model::QuarantineReason::Misrouted => "its key is not its thread, or it is on another partition",

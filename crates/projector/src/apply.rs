@@ -202,12 +202,15 @@ impl Projector {
         })
     }
 
-    fn adopt(
+    pub(crate) fn adopt(
         &mut self,
         record: &Record,
         configured: Configured,
         out: &mut Projected,
     ) -> Result<(), ProjectError> {
+        if self.configured == Some(configured) {
+            return Ok(());
+        }
         if self.configured.is_some() {
             return Err(ProjectError::SecondConfiguration(record.offset));
         }

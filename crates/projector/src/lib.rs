@@ -13,6 +13,7 @@ mod error;
 mod evidence;
 mod finder;
 mod fold;
+mod gaps;
 mod identity;
 mod labels;
 mod message;

@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        charges, conversations, demo, entries, explain, generate, invoice, project, quarantine, replay,
-        tariff, verify,
+        charges, collect, conversations, demo, entries, explain, generate, invoice, project, publish,
+        quarantine, replay, run, tariff, topics, verify,
     },
     config::Config,
     failure::Failure,
@@ -39,6 +39,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::DemoArgs),
+    Run(Box<run::RunArgs>),
     Project(project::ProjectArgs),
     Conversations(conversations::ConversationsArgs),
     Charges(charges::ChargesArgs),
@@ -52,6 +53,10 @@ enum Command {
     #[command(subcommand)]
     Tariff(tariff::TariffCommand),
     Generate(generate::GenerateArgs),
+    Publish(publish::PublishArgs),
+    Collect(collect::CollectArgs),
+    #[command(subcommand)]
+    Topics(topics::TopicsCommand),
 }
 
 impl Cli {
@@ -63,6 +68,7 @@ impl Cli {
         let config = Config::load(self.config.as_deref())?;
         match self.command {
             Command::Demo(args) => demo::run(&args, out),
+            Command::Run(args) => run::run(&args, &config, out),
             Command::Project(args) => project::run(&args, &config, out),
             Command::Conversations(args) => conversations::run(&args, &config, out),
             Command::Invoice(args) => invoice::run(&args, &config, out),
@@ -74,6 +80,9 @@ impl Cli {
             Command::Quarantine(command) => quarantine::run(command, &config, out),
             Command::Tariff(command) => tariff::run(command, &config, out),
             Command::Generate(args) => generate::run(&args, out),
+            Command::Collect(args) => collect::run(&args, &config, out),
+            Command::Publish(args) => publish::run(&args, &config, out),
+            Command::Topics(command) => topics::run(command, &config, out),
         }
     }
 }

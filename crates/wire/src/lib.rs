@@ -4,6 +4,7 @@
 //! Invariant: no input makes it panic, and what it cannot read it names as a problem instead of passing it over.
 
 mod canonical;
+mod control;
 mod document;
 mod enum_names;
 mod event;
@@ -20,8 +21,10 @@ mod webhook;
 pub use canonical::{
     CanonicalError, Words, chain_hash, decode_entry, encode_entry, join_previous_hash, split_previous_hash,
 };
+pub use control::{Control, configuration_to_protobuf, decode_control, tick_to_protobuf};
 pub use document::{WebhookDefaults, decode_json_line, decode_record_value};
 pub use event::{decode_protobuf, event_to_delimited, event_to_json, event_to_protobuf};
 pub use framing::{Delimited, Format, next_delimited, sniff, strip_confluent};
 pub use limits::DOCUMENT_BYTES_MAX;
 pub use piece::{Piece, Problem};
+pub use rfc3339::rfc3339_of;

@@ -19,6 +19,14 @@ const fn days_before_year(year: i64) -> i64 {
     before * 365 + before / 4 - before / 100 + before / 400 - 719_162
 }
 
+/// Writes a time as `2022-02-03T10:00:00.123Z`; the fraction is left out if it is zero.
+#[must_use]
+pub fn rfc3339_of(at: UnixMillis) -> String {
+    let mut out = Vec::with_capacity(24);
+    write(at, &mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
 /// Reads `2022-02-03T10:00:00Z` with up to nine digits of a fraction; any other form is `None`.
 #[inline]
 pub(crate) fn parse(text: &str) -> Option<UnixMillis> {

@@ -7,6 +7,7 @@
 mod bench;
 mod checks;
 mod ci;
+mod kafka;
 mod shell;
 mod soak;
 mod tarifa;
@@ -29,6 +30,8 @@ enum Command {
     Ci(ci::CiArguments),
     /// Long proofs: the long tests, kill -9 at random moments, a full disk.
     Soak(soak::SoakArguments),
+    /// A real Apache Kafka on this machine, without containers.
+    Kafka(kafka::KafkaArguments),
     /// The table of figures, each as a ratio to a yardstick measured in the same run.
     Bench(bench::BenchArguments),
 }
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
+        Command::Kafka(arguments) => kafka::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match done {

@@ -112,6 +112,14 @@ impl StateStore {
         self.remove_unreferenced()
     }
 
+    /// The files that the newest checkpoint is made of: whoever has them all can open it elsewhere.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let manifest = self.reference.map(|reference| manifest_path(&self.folder, reference.number));
+        let states = self.current.files.keys().map(|number| state_path(&self.folder, *number));
+        manifest.into_iter().chain(states).collect()
+    }
+
     /// The newest checkpoint, if there is one.
     #[must_use]
     pub const fn reference(&self) -> Option<CheckpointRef> {

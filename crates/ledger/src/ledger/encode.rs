@@ -94,6 +94,19 @@ impl EntryEncoder {
     /// # Errors
     /// A sequence or partition that does not follow; the encoder is then of no more use.
     pub fn encode(&mut self, entries: &[Entry]) -> Result<EncodedEntries, LedgerError> {
+        self.encode_each(entries, |_, _, _| ())
+    }
+
+    /// As [`Self::encode`], and shows each entry's hash and canonical bytes on the way, in order: what is published is
+    /// what is stored.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_each(
+        &mut self,
+        entries: &[Entry],
+        mut each: impl FnMut(&Entry, &EntryHash, &[u8]),
+    ) -> Result<EncodedEntries, LedgerError> {
         let mut encoded = EncodedEntries {
             partition: self.partition,
             after: (self.sequence, self.hash),
@@ -109,6 +122,7 @@ impl EntryEncoder {
             self.push(entry)?;
             encoded.canonical_bytes += self.canonical.len() as u64;
             encoded.rollups.apply(entry);
+            each(entry, &self.hash, &self.canonical);
             if self.pending.marks.len() == BLOCK_ENTRIES || self.pending.kept.len() >= BLOCK_KEPT {
                 self.pack(previous, &mut encoded.blocks)?;
                 previous = self.hash;

@@ -151,6 +151,23 @@ impl<S: Store> Ledger<S> {
         Ok(())
     }
 
+    /// Writes rows of the caller's own, without entries; safe when this returns.
+    ///
+    /// # Errors
+    /// The store's; after one of those every further commit fails.
+    pub fn put_sources(&mut self, rows: &[Row]) -> Result<(), LedgerError> {
+        if self.poisoned {
+            return Err(LedgerError::Poisoned);
+        }
+        let mut batch = Batch::default();
+        rows.iter().for_each(|(name, content)| batch.put(keys::source(name), content.clone()));
+        self.poisoned = true;
+        self.reader.store.apply(batch)?;
+        self.reader.store.flush()?;
+        self.poisoned = false;
+        Ok(())
+    }
+
     fn add(
         &self,
         commit: &Commit<'_>,

@@ -55,7 +55,11 @@ pub(crate) struct AdoptArgs {
 pub(crate) type Opened = Installation<SledStore>;
 
 impl DataArgs {
-    fn path(&self, config: &Config) -> Result<PathBuf, Failure> {
+    /// Where the directory is.
+    ///
+    /// # Errors
+    /// Nobody said so.
+    pub(crate) fn path(&self, config: &Config) -> Result<PathBuf, Failure> {
         self.data.clone().or_else(|| config.data.clone()).ok_or_else(|| {
             Failure::usage("no data directory was named")
                 .hint("name it with --data DIR, with TARIFA_DATA, or as `data` in tarifa.toml")
@@ -92,7 +96,7 @@ impl AdoptArgs {
             || self.currency.is_some()
             || self.zone.is_some()
             || self.accounts.is_some()
-            || *config != Config { data: config.data.clone(), ..Config::default() }
+            || config.adopts_something()
     }
 
     /// The configuration that these options and the settings describe.
@@ -167,6 +171,7 @@ pub(crate) fn failure(error: PipelineError) -> Failure {
             Failure::unavailable(message)
         }
         PipelineError::Empty
+        | PipelineError::ServiceDirectory { .. }
         | PipelineError::OtherConfiguration
         | PipelineError::Resubmit(ResubmitError::NotQuarantined(_))
         | PipelineError::OpenInput(_)

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use model::{Disposition, Micros, UnixMillis};
 use pipeline::{ProjectOptions, ProjectSummary};
-use wire::{Format as InputFormat, WebhookDefaults};
 
 use crate::{
-    commands::directory::{AdoptArgs, DataArgs, Opened, failure, now, show},
+    commands::{
+        directory::{AdoptArgs, DataArgs, Opened, failure, now, show},
+        input::InputArgs,
+    },
     config::Config,
     failure::Failure,
     output::{Column, Format, FormatArgs, InCsv, Out, Value},
@@ -32,26 +34,10 @@ pub(crate) struct ProjectArgs {
     /// Time of the tick at the end, which closes conversations [default: the newest event read]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     until: Option<UnixMillis>,
-    /// Account of webhook bodies that do not name one
-    #[arg(long, value_name = "ID")]
-    account: Option<String>,
-    /// Business phone of webhook bodies that do not name one
-    #[arg(long, value_name = "ID")]
-    business_phone: Option<String>,
-    /// Form of the files [default: what their first bytes say]
-    #[arg(long, value_enum, value_name = "FORM")]
-    input: Option<Input>,
+    #[command(flatten)]
+    input: InputArgs,
     #[command(flatten)]
     format: FormatArgs,
-}
-
-/// The form of an input.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Input {
-    /// One JSON document on each line.
-    Json,
-    /// Protobuf messages, each with its length before it.
-    Protobuf,
 }
 
 fn parse_time(text: &str) -> Result<UnixMillis, String> {
@@ -65,14 +51,8 @@ pub(crate) fn run(args: &ProjectArgs, config: &Config, out: &mut Out) -> Result<
     let options = ProjectOptions {
         configuration: Some(args.adopt.configuration(config)?),
         configuration_is_explicit: args.adopt.is_explicit(config),
-        webhook_defaults: WebhookDefaults {
-            account: args.account.clone(),
-            business_phone: args.business_phone.clone(),
-        },
-        format: args.input.map(|input| match input {
-            Input::Json => InputFormat::JsonLines,
-            Input::Protobuf => InputFormat::Protobuf,
-        }),
+        webhook_defaults: args.input.webhook_defaults(),
+        format: args.input.form(),
         until: args.until,
         imported_at: now(),
         commit_records: None,

@@ -1,6 +1,12 @@
 //! `tarifa verify`: does everything in a directory still say the same as everything else?
 
-use pipeline::{Check, Outcome, PeriodDigest, Verification};
+use std::path::Path;
+
+use pipeline::{
+    Check, Outcome, PeriodDigest, Verification,
+    book::{Book, is_book},
+    service::{ServiceBooks, is_service_directory},
+};
 
 use crate::{
     commands::directory::{DataArgs, show},
@@ -26,6 +32,13 @@ pub(crate) struct VerifyArgs {
 
 /// Verifies, and tells what was found.
 pub(crate) fn run(args: &VerifyArgs, config: &Config, out: &mut Out) -> Result<(), Failure> {
+    let path = args.data.path(config)?;
+    if is_book(&path) {
+        return verify_book(&Book::open(&path)?, args, out);
+    }
+    if is_service_directory(&path) {
+        return verify_service(&path, args, out);
+    }
     let opened = args.data.open(config, out)?;
     let mut bar = out.bar();
     let verified = opened.verify(&mut |progress| show(&mut bar, &progress));
@@ -46,6 +59,77 @@ pub(crate) fn run(args: &VerifyArgs, config: &Config, out: &mut Out) -> Result<(
         .map(|check| check.name)
         .collect();
     Err(Failure::differences(format!("of the checks, {} found differences", different.join(" and "))))
+}
+
+/// Verifies what a service holds of its partitions; its log is in Kafka.
+fn verify_service(path: &Path, args: &VerifyArgs, out: &mut Out) -> Result<(), Failure> {
+    let books = ServiceBooks::read(path)?;
+    let mut document = out.document(args.format.format);
+    let columns = vec![
+        Column::number("partition"),
+        Column::number("sequence"),
+        Column::text("hash"),
+        Column::number("nextOffset").titled("next record"),
+        Column::text("offsets"),
+        Column::text("sums"),
+        Column::number("stateAt").titled("state at"),
+    ];
+    let word = |holds: bool| Value::text(if holds { "ok" } else { "differs" });
+    let mut list = document.list("partitions", "partitions", columns, InCsv::No)?;
+    for one in &books.partitions {
+        list.row(&[
+            Value::Count(u64::from(one.partition.0)),
+            Value::Count(one.head.0.0),
+            Value::shown(&one.head.1),
+            Value::Count(one.next_offset.0),
+            word(one.accounts_for_every_offset),
+            word(one.sums_agree),
+            Value::Count(one.state_at.0),
+        ])?;
+    }
+    list.finish()?;
+    let holds = books.holds();
+    digests(&mut document, &books.into_digests())?;
+    document.finish()?;
+    if holds { Ok(()) } else { Err(Failure::differences("of the partitions, some do not hold")) }
+}
+
+/// Verifies a book: its entries are all that it has.
+fn verify_book(book: &Book, args: &VerifyArgs, out: &mut Out) -> Result<(), Failure> {
+    let partitions = book.verify()?;
+    let mut document = out.document(args.format.format);
+    let columns = vec![
+        Column::number("partition"),
+        Column::number("sequence"),
+        Column::text("hash"),
+        Column::text("sums"),
+    ];
+    let mut list = document.list("partitions", "partitions", columns, InCsv::No)?;
+    for one in &partitions {
+        list.row(&[
+            Value::Count(u64::from(one.partition.0)),
+            Value::Count(one.head.0.0),
+            Value::shown(&one.head.1),
+            Value::text(if one.sums_agree { "ok" } else { "differs" }),
+        ])?;
+    }
+    list.finish()?;
+    let periods = book.digests()?;
+    digests(&mut document, &periods)?;
+    if periods.iter().any(|period| period.open > 0) {
+        document.remark(
+            "open conversations: what entries say of them is not all that the service knows, so the digests of their \
+             months are not those of the service until they are closed",
+        )?;
+    }
+    document.finish()?;
+    let differ = partitions.iter().filter(|one| !one.sums_agree).count();
+    match differ {
+        0 => Ok(()),
+        count => Err(Failure::differences(format!(
+            "partitions whose sums are not those of their entries: {count}"
+        ))),
+    }
 }
 
 fn checks(document: &mut Document<'_>, checks: &[Check]) -> Result<(), Failure> {

@@ -70,8 +70,15 @@ const ROWS: &[Row] = &[
     Row {
         name: "kafka",
         members: &["model", "wire", "pipeline"],
-        outside: &["rdkafka", "thiserror", "tracing"],
+        outside: &["rdkafka", "serde_json", "thiserror", "tracing"],
         tests: &["tempfile"],
+        build: &[],
+    },
+    Row {
+        name: "server",
+        members: &["model", "pipeline"],
+        outside: &["axum", "thiserror", "tokio"],
+        tests: &[],
         build: &[],
     },
     Row {
@@ -90,7 +97,18 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "tarifa",
-        members: &["model", "tariff", "projector", "wire", "ledger", "pipeline", "finance", "sim"],
+        members: &[
+            "model",
+            "tariff",
+            "projector",
+            "wire",
+            "ledger",
+            "pipeline",
+            "kafka",
+            "finance",
+            "sim",
+            "server",
+        ],
         outside: &[
             "anstream",
             "anstyle",
@@ -102,6 +120,7 @@ const ROWS: &[Row] = &[
             "indicatif",
             "serde",
             "serde_json",
+            "signal-hook",
             "strsim",
             "tempfile",
             "thiserror",

@@ -3,13 +3,19 @@
 //! Knows no command. Invariant: a key that is not known is an error that names the nearest known one; paths in the file
 //! are meant from the folder in which the file is.
 
+mod kafka;
+mod keys;
+mod service;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
+use self::keys::{Key, Kind, Reader};
+pub(crate) use self::{kafka::KafkaConfig, keys::nearest, service::ServiceConfig};
 use crate::failure::Failure;
 
 /// Read from the current folder where no other file is named.
@@ -18,7 +24,15 @@ const FILE_DEFAULT: &str = "tarifa.toml";
 /// The tariff where nobody names one: the first of those that come with the program.
 pub(crate) const TARIFF_DEFAULT: &str = "whatsapp-2022";
 
-const KEYS: [&str; 5] = ["accounts", "currency", "data", "tariff", "zone"];
+const KEYS: &[Key] = &[
+    Key("accounts", Kind::Path),
+    Key("currency", Kind::Text),
+    Key("data", Kind::Path),
+    Key("kafka", Kind::Table),
+    Key("service", Kind::Table),
+    Key("tariff", Kind::Text),
+    Key("zone", Kind::Text),
+];
 
 /// What the file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,13 +47,17 @@ pub(crate) struct Config {
     pub(crate) zone: Option<String>,
     /// File that lists the accounts.
     pub(crate) accounts: Option<PathBuf>,
+    /// How to reach Kafka.
+    pub(crate) kafka: KafkaConfig,
+    /// How the service is run.
+    pub(crate) service: ServiceConfig,
 }
 
 impl Config {
     /// Reads the named file, or the one in the current folder if there is one.
     ///
     /// # Errors
-    /// A named file that is not there, text that is no TOML, unknown keys, values that are no texts.
+    /// A named file that is not there, text that is no TOML, unknown keys, values of another type.
     pub(crate) fn load(named: Option<&Path>) -> Result<Self, Failure> {
         let path = named.unwrap_or(Path::new(FILE_DEFAULT));
         match fs::read_to_string(path) {
@@ -51,69 +69,38 @@ impl Config {
         }
     }
 
+    /// Whether the file says what an account is billed by.
+    pub(crate) fn adopts_something(&self) -> bool {
+        self.tariff.is_some() || self.currency.is_some() || self.zone.is_some() || self.accounts.is_some()
+    }
+
     fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
-        let at = |byte: usize| {
-            let before = text.get(..byte).unwrap_or(text);
-            let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-            let line = 1 + before.matches('\n').count();
-            format!("{}:{line}:{}", path.display(), 1 + before[line_start..].chars().count())
-        };
+        let reader = Reader::new(path, text);
         let table = DeTable::parse(text).map_err(|error| {
-            let place = at(error.span().map_or(0, |span| span.start));
+            let place = reader.place(error.span().map_or(0, |span| span.start));
             Failure::usage(format!("{place}: not valid TOML: {}", error.message().replace('\n', ", ")))
                 .hint("mend the line")
         })?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let mut config = Self::default();
-        for (key, value) in table.get_ref() {
-            let name: &str = key.get_ref();
-            let target = match name {
-                "data" | "accounts" | "tariff" | "currency" | "zone" => text_of(name, value.get_ref())
-                    .map_err(|problem| {
-                        Failure::usage(format!("{}: {problem}", at(value.span().start)))
-                            .hint("write a text in quotes")
-                    })?,
-                unknown => {
-                    let place = at(key.span().start);
-                    return Err(
-                        Failure::usage(format!("{place}: unknown key `{unknown}`")).hint(advice(unknown))
-                    );
-                }
-            };
-            match name {
-                "data" => config.data = Some(folder.join(target)),
-                "accounts" => config.accounts = Some(folder.join(target)),
-                "currency" => config.currency = Some(target.to_owned()),
-                "zone" => config.zone = Some(target.to_owned()),
-                // A folder is told from an id by its slash, as on the command line.
-                _ if target.contains('/') => {
-                    config.tariff = Some(folder.join(target).display().to_string());
-                }
-                _ => config.tariff = Some(target.to_owned()),
-            }
-        }
-        Ok(config)
+        let mut top = reader.read(table.get_ref(), "", KEYS)?;
+        // A folder is told from an id by its slash, as on the command line.
+        let tariff = top.text("tariff").map(|id| match id.contains('/') {
+            true => reader.folder().join(id).display().to_string(),
+            false => id,
+        });
+        Ok(Self {
+            data: top.path("data"),
+            tariff,
+            currency: top.text("currency"),
+            zone: top.text("zone"),
+            accounts: top.path("accounts"),
+            kafka: top
+                .table("kafka")
+                .map_or(Ok(KafkaConfig::default()), |kafka| KafkaConfig::read(&reader, kafka))?,
+            service: top
+                .table("service")
+                .map_or(Ok(ServiceConfig::default()), |service| ServiceConfig::read(&reader, service))?,
+        })
     }
-}
-
-fn text_of<'t>(name: &str, value: &'t DeValue<'_>) -> Result<&'t str, String> {
-    value.as_str().ok_or_else(|| format!("`{name}` is of type {}", value.type_str()))
-}
-
-/// Names the nearest known key, or all of them if none is near.
-fn advice(wrong: &str) -> String {
-    match nearest(wrong, &KEYS) {
-        Some(key) => format!("did you mean `{key}`?"),
-        None => format!("known keys: {}", KEYS.join(", ")),
-    }
-}
-
-/// The known word that a wrong one was most likely meant to be.
-#[must_use]
-pub(crate) fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
-    let distance = |word: &str| strsim::damerau_levenshtein(&wrong.to_lowercase(), word);
-    let (distance, word) = known.iter().map(|word| (distance(word), *word)).min()?;
-    (distance <= 1 + wrong.chars().count() / 3).then_some(word)
 }
 
 #[cfg(test)]
@@ -136,6 +123,17 @@ mod tests {
     }
 
     #[test]
+    fn kafka_has_a_table_of_its_own() {
+        let text = "[kafka]\nbrokers = 'a:1'\ntls = true\nca = 'ca.pem'\nsasl = 'plain'\n";
+        let kafka = read(text).unwrap().kafka;
+        assert_eq!(kafka.brokers.as_deref(), Some("a:1"));
+        assert_eq!(kafka.tls, Some(true));
+        assert_eq!(kafka.ca, Some(PathBuf::from("conf/ca.pem")));
+        assert_eq!(kafka.sasl.as_deref(), Some("plain"));
+        assert!(!read(text).unwrap().adopts_something());
+    }
+
+    #[test]
     fn an_unknown_key_is_an_error_that_names_the_nearest() {
         for (text, complaint) in [
             (
@@ -144,12 +142,28 @@ mod tests {
             ),
             (
                 "colour = 'red'\n",
-                "conf/tarifa.toml:1:1: unknown key `colour`; known keys: accounts, currency, data, tariff, zone",
+                "conf/tarifa.toml:1:1: unknown key `colour`; known keys: accounts, currency, data, kafka, service, tariff, zone",
             ),
             ("zone = 3\n", "conf/tarifa.toml:1:8: `zone` is of type integer; write a text in quotes"),
+            (
+                "[kafka]\nbroker = 'a:1'\n",
+                "conf/tarifa.toml:2:1: unknown key `kafka.broker`; did you mean `kafka.brokers`?",
+            ),
+            (
+                "[kafka]\ntls = 'yes'\n",
+                "conf/tarifa.toml:2:7: `kafka.tls` is of type string; write true or false",
+            ),
+            ("kafka = 1\n", "conf/tarifa.toml:1:9: `kafka` is of type integer; write a table: [kafka]"),
         ] {
             assert_eq!(read(text), Err(complaint.to_owned()));
         }
         assert!(read("zone = \n").unwrap_err().starts_with("conf/tarifa.toml:1:"));
+    }
+
+    #[test]
+    fn a_password_does_not_belong_into_the_file() {
+        let complaint = read("[kafka]\npassword = 'wolf'\n").unwrap_err();
+        assert!(complaint.contains("`kafka.password_file`"), "{complaint}");
+        assert!(!complaint.contains("wolf"), "{complaint}");
     }
 }

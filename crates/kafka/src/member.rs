@@ -1,0 +1,297 @@
+//! A member of the group that reads the input topic: the service's log.
+//!
+//! Knows nothing of what the records say. Invariant: a partition is read only from where the service says, and is given
+//! back only when the service has let go of it.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use model::{Offset, PartitionId, UnixMillis};
+use pipeline::service::ports::{Change, EventLog, LogRecord, Ownership, PortError};
+use rdkafka::{
+    ClientContext, Message, Offset as KafkaOffset, TopicPartitionList,
+    client::OAuthToken,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
+    error::{KafkaError, RDKafkaErrorCode},
+    message::Timestamp,
+    types::RDKafkaRespErr,
+};
+
+use crate::{ClientSettings, SignIn};
+
+/// How long a partition may take until reading from another place is possible.
+const SEEK_TIME_MAX: Duration = Duration::from_secs(5);
+const SEEK_PAUSE: Duration = Duration::from_millis(20);
+/// How long leaving the group may take.
+const LEAVE_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// How this instance is a member.
+#[derive(Debug, Clone)]
+pub struct MemberSettings {
+    /// The group: the installation's name.
+    pub group: String,
+    /// Name that stays the same over restarts, so that a short one moves no partition; none for a new one each time.
+    pub instance: Option<String>,
+    /// Without a sign of life for this long, the partitions go to others.
+    pub session_timeout: Duration,
+    /// Name of the input topic.
+    pub topic: String,
+}
+
+/// A member of the group.
+pub struct Member {
+    consumer: Arc<BaseConsumer<Membership>>,
+    topic: String,
+    at_end: Vec<PartitionId>,
+}
+
+/// What the client calls back.
+struct Membership {
+    sign_in: SignIn,
+    ownership: Arc<dyn Ownership>,
+    changes: Mutex<Vec<Change>>,
+}
+
+impl std::fmt::Debug for Membership {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Membership").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Member").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+impl Membership {
+    fn changes(&self) -> MutexGuard<'_, Vec<Change>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for Membership {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.sign_in.token()
+    }
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) {
+            return;
+        }
+        tracing::warn!(%error, reason, "consumer");
+    }
+}
+
+impl ConsumerContext for Membership {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        kind: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        let numbers: Vec<PartitionId> = partitions
+            .elements()
+            .iter()
+            .filter_map(|one| u32::try_from(one.partition()).ok())
+            .map(PartitionId)
+            .collect();
+        let is_assignment = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let done = if is_assignment {
+            // Where to read from is known once the state is open. Until then nothing is fetched.
+            partitions
+                .set_all_offsets(KafkaOffset::Beginning)
+                .and_then(|()| consumer.incremental_assign(partitions))
+                .and_then(|()| consumer.pause(partitions))
+        } else {
+            self.ownership.release(&numbers);
+            consumer.incremental_unassign(partitions)
+        };
+        if let Err(error) = done {
+            tracing::error!(%error, is_assignment, "partitions could not change hands");
+        }
+        tracing::info!(partitions = ?numbers.iter().map(|one| one.0).collect::<Vec<_>>(), is_assignment, "partitions change hands");
+        let change = if is_assignment { Change::Assigned } else { Change::Revoked };
+        self.changes().extend(numbers.into_iter().map(change));
+    }
+
+    fn commit_callback(&self, result: Result<(), KafkaError>, _offsets: &TopicPartitionList) {
+        if let Err(error) = result {
+            // For display alone: nothing is read from where the group says.
+            tracing::debug!(%error, "the group was not told how far this is");
+        }
+    }
+}
+
+impl Member {
+    /// Joins the group.
+    ///
+    /// # Errors
+    /// Settings that the client refuses.
+    pub fn join(
+        client: &ClientSettings,
+        settings: &MemberSettings,
+        ownership: Arc<dyn Ownership>,
+    ) -> Result<Self, PortError> {
+        let mut config = client.client_config(&settings.group);
+        config
+            .set("group.id", &settings.group)
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", settings.session_timeout.as_millis().to_string())
+            .set("heartbeat.interval.ms", (settings.session_timeout.as_millis() / 4).to_string())
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "error")
+            .set("isolation.level", "read_committed")
+            .set("check.crcs", "true")
+            .set("enable.partition.eof", "true")
+            .set("fetch.wait.max.ms", "100")
+            .set("fetch.queue.backoff.ms", "20")
+            .set("queued.min.messages", "200000")
+            .set("queued.max.messages.kbytes", "32768")
+            .set("max.partition.fetch.bytes", "2097152")
+            .set_log_level(RDKafkaLogLevel::Warning);
+        if let Some(instance) = &settings.instance {
+            config.set("group.instance.id", instance);
+        }
+        let membership = Membership { sign_in: client.sign_in(), ownership, changes: Mutex::new(Vec::new()) };
+        let consumer: BaseConsumer<Membership> =
+            config.create_with_context(membership).map_err(unavailable)?;
+        consumer.subscribe(&[&settings.topic]).map_err(unavailable)?;
+        Ok(Self { consumer: Arc::new(consumer), topic: settings.topic.clone(), at_end: Vec::new() })
+    }
+
+    fn list(&self, partition: PartitionId) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&self.topic, number(partition));
+        list
+    }
+}
+
+impl EventLog for Member {
+    fn poll(
+        &mut self,
+        timeout: Duration,
+        records_max: usize,
+        each: &mut dyn FnMut(&LogRecord<'_>),
+    ) -> Result<usize, PortError> {
+        let mut count = 0;
+        let mut wait = timeout;
+        while count < records_max {
+            match self.consumer.poll(wait) {
+                None => break,
+                Some(Ok(message)) => {
+                    each(&LogRecord {
+                        partition: PartitionId(u32::try_from(message.partition()).unwrap_or_default()),
+                        offset: Offset(u64::try_from(message.offset()).unwrap_or_default()),
+                        record_time: record_time(message.timestamp()),
+                        key: message.key(),
+                        value: message.payload(),
+                    });
+                    count += 1;
+                    wait = Duration::ZERO;
+                }
+                Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
+                    return Err(PortError::Unavailable(format!("this member is no longer one: {code}")));
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    self.at_end.extend(u32::try_from(partition).ok().map(PartitionId));
+                }
+                // The partition is sought anew, or its error is told by who opens it.
+                Some(Err(error)) => tracing::debug!(%error, "consumer"),
+            }
+        }
+        Ok(count)
+    }
+
+    fn at_end(&mut self) -> Vec<PartitionId> {
+        std::mem::take(&mut self.at_end)
+    }
+
+    fn changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut *self.consumer.context().changes())
+    }
+
+    fn start(&mut self, partition: PartitionId, from: Offset) -> Result<(), PortError> {
+        let offset = KafkaOffset::Offset(i64::try_from(from.0).unwrap_or(i64::MAX));
+        let began = Instant::now();
+        // Right after an assignment the client is not yet ready for it.
+        while let Err(error) = self.consumer.seek(&self.topic, number(partition), offset, SEEK_TIME_MAX) {
+            if began.elapsed() > SEEK_TIME_MAX {
+                return Err(unavailable(error));
+            }
+            thread::sleep(SEEK_PAUSE);
+        }
+        self.consumer.resume(&self.list(partition)).map_err(unavailable)
+    }
+
+    fn stop(&mut self, partition: PartitionId) -> Result<(), PortError> {
+        self.consumer.pause(&self.list(partition)).map_err(unavailable)
+    }
+
+    fn show_progress(&self, partition: PartitionId, next: Offset) {
+        let mut list = TopicPartitionList::new();
+        let offset = KafkaOffset::Offset(i64::try_from(next.0).unwrap_or(i64::MAX));
+        let told = list
+            .add_partition_offset(&self.topic, number(partition), offset)
+            .and_then(|()| self.consumer.commit(&list, CommitMode::Async));
+        if let Err(error) = told {
+            tracing::debug!(%error, "the group was not told how far this is");
+        }
+    }
+
+    fn leave(&mut self) {
+        self.consumer.unsubscribe();
+        let began = Instant::now();
+        while began.elapsed() < LEAVE_TIME_MAX {
+            // Serves the last giving back.
+            drop(self.consumer.poll(Duration::from_millis(20)));
+            if self.consumer.assignment().is_ok_and(|assignment| assignment.count() == 0) {
+                return;
+            }
+        }
+    }
+}
+
+/// The broker's append time, in ms since 1970.
+pub(crate) fn record_time(timestamp: Timestamp) -> UnixMillis {
+    UnixMillis(timestamp.to_millis().unwrap_or_default())
+}
+
+pub(crate) fn number(partition: PartitionId) -> i32 {
+    i32::try_from(partition.0).unwrap_or(i32::MAX)
+}
+
+pub(crate) fn unavailable(error: KafkaError) -> PortError {
+    match error.rdkafka_error_code() {
+        Some(
+            RDKafkaErrorCode::Fenced
+            | RDKafkaErrorCode::InvalidProducerEpoch
+            | RDKafkaErrorCode::ProducerFenced,
+        ) => PortError::Fenced(error.to_string()),
+        Some(_) | None => PortError::Unavailable(error.to_string()),
+    }
+}
+
+/// The client's own words; what it calls an error is mostly a connection that it will make again.
+pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error
+        | RDKafkaLogLevel::Warning => tracing::warn!(facility, message, "client"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(facility, message, "client"),
+        RDKafkaLogLevel::Debug => tracing::debug!(facility, message, "client"),
+    }
+}

@@ -1,0 +1,154 @@
+//! Why the service stops, or gives up a partition.
+
+use std::path::PathBuf;
+
+use ledger::{
+    ConfigError, DirError, FrameError, LedgerError, SecretError, checkpoint::CheckpointError,
+    store::StoreError,
+};
+use model::{ContentHash, EntryHash, Offset, PartitionId, Sequence};
+
+use super::ports::PortError;
+use crate::error::PipelineError;
+
+/// Why the service stops, or gives up one partition. Nothing that was committed or published is touched by any of them.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The broker, or what it keeps.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// State, configuration or projection.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// The ledger topic ends with another entry than this ledger has at that place.
+    #[error(
+        "partition {partition}: the ledger topic has entry {sequence} with hash {published}, this directory has {own}: \
+         it was changed from outside, or the secret or configuration is another; remove the data directory of this \
+         instance to rebuild it from the input topic, and run `tarifa verify` on the book", partition = .partition.0,
+         sequence = .sequence.0
+    )]
+    OtherLedger {
+        /// Which.
+        partition: PartitionId,
+        /// The last published entry.
+        sequence: Sequence,
+        /// Its hash in the topic.
+        published: EntryHash,
+        /// Its hash here.
+        own: EntryHash,
+    },
+    /// The ledger topic has fewer entries than were published.
+    #[error(
+        "partition {partition}: entries up to {published} were published, but the ledger topic ends with {found}: it has \
+         lost its end; restore the topic, or publish again from this directory with `--republish-ledger`",
+         partition = .partition.0, published = .published.0, found = .found.0
+    )]
+    LedgerLost {
+        /// Which.
+        partition: PartitionId,
+        /// What this directory knows to be published.
+        published: Sequence,
+        /// Where the topic ends.
+        found: Sequence,
+    },
+    /// A restore from a snapshot was interrupted, and the snapshot is gone.
+    #[error(
+        "partition {partition}: the restore from a snapshot was interrupted, and no snapshot fits any more: remove the data \
+         directory of this instance to rebuild it from the input topic", partition = .partition.0
+    )]
+    RestoreUnfinished {
+        /// Which.
+        partition: PartitionId,
+    },
+    /// A record of the ledger topic cannot be read.
+    #[error("partition {partition}: record {offset} of the ledger topic is no entry of ours ({what}): check which program writes there",
+        partition = .partition.0, offset = .offset.0)]
+    ForeignLedger {
+        /// Which.
+        partition: PartitionId,
+        /// Its place in the ledger topic.
+        offset: Offset,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The input topic has lost records that have not been read.
+    #[error(
+        "partition {partition}: the input topic begins at record {first}, but record {needed} is needed next: records were \
+         removed before they were read; raise the topic's retention, and restore the data directory or its snapshot",
+         partition = .partition.0, first = .first.0, needed = .needed.0
+    )]
+    InputCut {
+        /// Which.
+        partition: PartitionId,
+        /// The first record that is there.
+        first: Offset,
+        /// The record that is needed.
+        needed: Offset,
+    },
+    /// The input topic is not the one that was read before.
+    #[error(
+        "partition {partition}: record {offset} of the input topic is not the one that was read before: the topic was made \
+         anew, or lost records in an unclean election; this directory does not belong to it",
+         partition = .partition.0, offset = .offset.0
+    )]
+    OtherInput {
+        /// Which.
+        partition: PartitionId,
+        /// The record that differs.
+        offset: Offset,
+    },
+    /// The directory was made with another cluster, topic, number of partitions or application name.
+    #[error("this data directory belongs to {what} {pinned}, but the service is run with {found}: {advice}")]
+    Pinned {
+        /// What differs.
+        what: &'static str,
+        /// What the directory was made with.
+        pinned: String,
+        /// What is.
+        found: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The directory has an embedded log.
+    #[error("{path} was made by `tarifa project` and has a log of its own: give `run` a directory of its own", path = .path.display())]
+    EmbeddedDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The topic has adopted another configuration than the one that was asked for.
+    #[error(
+        "the input topic has adopted configuration {adopted}, the settings describe {given}: leave out `tariff`, `currency`, \
+         `zone` and `accounts`, or give those that were adopted"
+    )]
+    OtherConfiguration {
+        /// In the log.
+        adopted: ContentHash,
+        /// What was asked for.
+        given: ContentHash,
+    },
+    /// A part of the service ended without a word.
+    #[error("the {0} ended unexpectedly; what was committed is safe, start the service again")]
+    ThreadEnded(&'static str),
+}
+
+macro_rules! through_pipeline {
+    ($($error:ty),*) => {
+        $(impl From<$error> for ServiceError {
+            fn from(error: $error) -> Self {
+                Self::Pipeline(error.into())
+            }
+        })*
+    };
+}
+
+through_pipeline!(
+    LedgerError,
+    StoreError,
+    DirError,
+    FrameError,
+    SecretError,
+    ConfigError,
+    CheckpointError,
+    projector::ProjectError,
+    projector::SnapshotError
+);

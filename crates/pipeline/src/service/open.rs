@@ -1,0 +1,241 @@
+//! Taking a partition over: shut earlier owners out, see where publishing stands, read the state, and check that it all
+//! belongs together. In this order, on a thread of its own.
+//!
+//! Invariant: the ledger topic's end is read only after every earlier owner is shut out.
+
+use std::{
+    fs,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, mpsc::SyncSender},
+    time::{Duration, Instant},
+};
+
+use ledger::{
+    ConfigStore, LedgerReader, SymbolTable,
+    checkpoint::{CheckpointRef, StateStore},
+    store::Store,
+};
+use model::{ContentHash, Offset, PartitionId, Sequence, Symbol};
+use projector::Projector;
+use tariff::Configuration;
+
+use super::{
+    commit::ToCommit,
+    configure,
+    error::ServiceError,
+    folding::Folding,
+    metrics::{Metrics, Phase},
+    outgoing::PublishedHead,
+    pins,
+    ports::{Broker, Place, PortError},
+    publish::Outbox,
+    restore::{self, Restoring},
+    snapshot::Snapshots,
+};
+
+/// What it takes to open partitions.
+pub(crate) struct Opening<S> {
+    pub(crate) reader: LedgerReader<S>,
+    pub(crate) broker: Arc<dyn Broker>,
+    /// Folder of checkpoints.
+    pub(crate) state: PathBuf,
+    pub(crate) configs: ConfigStore,
+    pub(crate) place: Place,
+    pub(crate) given: Arc<Configuration>,
+    pub(crate) tick_interval: Duration,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Snapshots that all instances share; none if there are none.
+    pub(crate) snapshots: Option<Snapshots>,
+    pub(crate) to_commit: SyncSender<ToCommit>,
+    /// Fingerprint of the secret.
+    pub(crate) secret: ContentHash,
+    /// Folder of configurations.
+    pub(crate) configs_folder: PathBuf,
+    /// Held while contents of configurations are written: partitions that open at once write the same one.
+    pub(crate) keeping: Mutex<()>,
+}
+
+/// A partition that is ready to be read.
+pub(crate) struct Opened {
+    pub(crate) folding: Folding,
+    pub(crate) outbox: Outbox,
+    /// Where reading begins.
+    pub(crate) start: Offset,
+    /// The words that the partition has so far.
+    pub(crate) symbols: SymbolTable,
+}
+
+impl<S: Store> Opening<S> {
+    /// Takes a partition over.
+    ///
+    /// # Errors
+    /// What does not belong together, see [`ServiceError`]; or the broker's.
+    pub(crate) fn open(&self, partition: PartitionId) -> Result<Opened, ServiceError> {
+        let began = Instant::now();
+        self.metrics.partition(partition, |metrics| metrics.phase = Phase::Opening);
+        let publisher = self.broker.publisher(Some(partition))?;
+        let published = match self.broker.ledger_last(partition)? {
+            None => PublishedHead::default(),
+            Some(record) => PublishedHead::of_record(&record, partition)
+                .map_err(|what| ServiceError::ForeignLedger { partition, offset: record.offset, what })?,
+        };
+        let known = pins::published(&self.reader, partition)?;
+        if published.sequence < known {
+            return Err(ServiceError::LedgerLost { partition, published: known, found: published.sequence });
+        }
+        let (begin, end) = self.broker.input_range(partition)?;
+        self.restore(partition, &published, begin)?;
+        self.check_last_record(partition)?;
+        let folding = self.read_state(partition, begin)?;
+        let start = folding.next_offset();
+        if start < begin {
+            return Err(ServiceError::InputCut { partition, first: begin, needed: start });
+        }
+        let head = self.reader.head(partition)?;
+        let replays = head.sequence < published.sequence;
+        self.metrics.partition(partition, |metrics| {
+            metrics.phase = if replays { Phase::Replaying } else { Phase::Opening };
+            metrics.replay = replays.then_some((start, end));
+            metrics.end_offset = end;
+            metrics.next_offset = head.next_offset;
+            metrics.committed = head.sequence;
+            metrics.published = published.sequence;
+        });
+        tracing::info!(
+            partition = partition.0,
+            start = start.0,
+            end = end.0,
+            committed = head.sequence.0,
+            published = published.sequence.0,
+            replays,
+            took_ms = began.elapsed().as_millis(),
+            "partition opened"
+        );
+        let mut symbols = SymbolTable::new();
+        for (word, number) in folding.words().iter().zip(0..).filter(|(word, _)| !word.is_empty()) {
+            symbols.define(Symbol(number), word).map_err(|_| ServiceError::ThreadEnded("list of words"))?;
+        }
+        // Spread, so that partitions do not tick all at once.
+        let until_tick = self.tick_interval * (partition.0 % 8 + 1) / 8;
+        let next_tick = Instant::now() + until_tick;
+        let outbox = Outbox::new(partition, publisher, published, head.sequence, head.next_offset, next_tick);
+        Ok(Opened { folding, outbox, start, symbols })
+    }
+
+    /// Takes the state from a snapshot, where this machine has nothing of the partition.
+    fn restore(
+        &self,
+        partition: PartitionId,
+        published: &PublishedHead,
+        begin: Offset,
+    ) -> Result<(), ServiceError> {
+        let head = self.reader.head(partition)?;
+        let is_unfinished = restore::is_unfinished(&head);
+        if head.first_offset.is_some() && !is_unfinished {
+            return Ok(());
+        }
+        let restored = match &self.snapshots {
+            None => false,
+            Some(snapshots) => Restoring {
+                reader: &self.reader,
+                broker: &*self.broker,
+                snapshots,
+                to_commit: &self.to_commit,
+                metrics: &self.metrics,
+                secret: self.secret,
+                state: self.state_folder(partition)?,
+                configs: self.configs_folder.clone(),
+            }
+            .restore(partition, published, begin)?,
+        };
+        if is_unfinished && !restored {
+            return Err(ServiceError::RestoreUnfinished { partition });
+        }
+        Ok(())
+    }
+
+    fn state_folder(&self, partition: PartitionId) -> Result<PathBuf, PortError> {
+        let folder = self.state.join(format!("p{}", partition.0));
+        fs::create_dir_all(&folder)
+            .map_err(|error| PortError::Settings(format!("cannot make {}: {error}", folder.display())))?;
+        Ok(folder)
+    }
+
+    /// The record before the next one must be the one that was read: a topic that was made anew must not be billed.
+    fn check_last_record(&self, partition: PartitionId) -> Result<(), ServiceError> {
+        let Some((offset, fingerprint)) = pins::record(&self.reader, partition)? else { return Ok(()) };
+        let (begin, end) = self.broker.input_range(partition)?;
+        if offset < begin {
+            tracing::warn!(
+                partition = partition.0,
+                offset = offset.0,
+                begin = begin.0,
+                "the last record read was removed: not compared"
+            );
+            return Ok(());
+        }
+        let mut same = false;
+        if offset < end {
+            self.broker.read_input(partition, offset, &mut |record| {
+                same = record.offset == offset && record.fingerprint() == fingerprint;
+                ControlFlow::Break(())
+            })?;
+        }
+        if same { Ok(()) } else { Err(ServiceError::OtherInput { partition, offset }) }
+    }
+
+    fn read_state(&self, partition: PartitionId, begin: Offset) -> Result<Folding, ServiceError> {
+        let head = self.reader.head(partition)?;
+        let folder = self.state_folder(partition)?;
+        let (projector, state) = match read_checkpoint(partition, &folder, head.checkpoint) {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::warn!(partition = partition.0, %error, "checkpoint cannot be used: the state is folded again from the input");
+                (Projector::new(partition), StateStore::open(&folder, None)?)
+            }
+        };
+        let first = head.first_offset.unwrap_or(begin);
+        let ahead = match projector.configured() {
+            Some(_) => None,
+            None => {
+                let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+                configure::first_of_partition(
+                    &self.reader,
+                    &*self.broker,
+                    &self.configs,
+                    &self.given,
+                    partition,
+                )?
+            }
+        };
+        if head.sequence == Sequence(0) && begin > Offset(0) {
+            tracing::warn!(
+                partition = partition.0,
+                begin = begin.0,
+                "the input does not begin at its first record"
+            );
+        }
+        Folding::new(
+            partition,
+            self.place.input.clone(),
+            folder,
+            (projector, state),
+            self.configs.clone(),
+            head,
+            first,
+            ahead,
+        )
+    }
+}
+
+fn read_checkpoint(
+    partition: PartitionId,
+    folder: &Path,
+    committed: Option<CheckpointRef>,
+) -> Result<(Projector, StateStore), ServiceError> {
+    let state = StateStore::open(folder, committed)?;
+    let meta = state.read_meta()?;
+    let projector = if meta.is_empty() { Projector::new(partition) } else { Projector::restore(&meta)? };
+    Ok((projector, state))
+}

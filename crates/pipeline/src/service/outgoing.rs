@@ -1,0 +1,242 @@
+//! From entries to records of the billing topics: keys, headers, and the numbering of charges.
+//!
+//! Knows nothing of Kafka. Invariant: the value of a ledger record is the entry's canonical bytes, untouched, and a
+//! consumer can tell from the headers alone what follows what.
+
+use model::{Entry, EntryBody, EntryHash, PartitionId, Sequence};
+
+use super::ports::{Header, LedgerRecord, OutRecord, PortError, Publisher, Target};
+
+/// Names of the headers. CloudEvents' own begin with `ce_`; ours with `tarifa_`.
+pub mod header {
+    /// Number of the record in its partition (ledger), or among those of its source partition (charges), in decimal.
+    pub const SEQUENCE: &str = "tarifa_sequence";
+    /// Chain hash of the entry before, or of the entry behind the charges record before: 32 bytes.
+    pub const PREVIOUS_HASH: &str = "tarifa_previous_hash";
+    /// In the ledger topic: how many of the partition's entries up to this one are in the charges topic, in decimal.
+    pub const CHARGES: &str = "tarifa_charges";
+    /// In the ledger topic: chain hash of the last of those, 32 bytes.
+    pub const CHARGES_HASH: &str = "tarifa_charges_hash";
+    /// In the charges topic: partition of the ledger topic that the record comes from, in decimal.
+    pub const SOURCE_PARTITION: &str = "tarifa_source_partition";
+    /// In the dead-letter topic: why.
+    pub const REASON: &str = "tarifa_reason";
+    /// In the dead-letter topic: topic, partition and offset of the original, with slashes between.
+    pub const POSITION: &str = "tarifa_position";
+    /// Form of the value.
+    pub const CONTENT_TYPE: &str = "content-type";
+}
+
+const PROTOBUF: &[u8] = b"application/protobuf";
+
+/// How many entries of a partition have gone to the charges topic, and the chain hash of the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChargesHead {
+    pub(crate) number: u64,
+    pub(crate) hash: EntryHash,
+}
+
+impl Default for ChargesHead {
+    fn default() -> Self {
+        Self { number: 0, hash: EntryHash::ZERO }
+    }
+}
+
+/// Where a partition's publishing stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PublishedHead {
+    pub(crate) sequence: Sequence,
+    pub(crate) hash: EntryHash,
+    pub(crate) charges: ChargesHead,
+}
+
+impl Default for PublishedHead {
+    fn default() -> Self {
+        Self { sequence: Sequence(0), hash: EntryHash::ZERO, charges: ChargesHead::default() }
+    }
+}
+
+impl PublishedHead {
+    /// Reads where publishing stands from the last record of the ledger topic.
+    ///
+    /// # Errors
+    /// What makes it no record of ours.
+    pub(crate) fn of_record(record: &LedgerRecord, partition: PartitionId) -> Result<Self, String> {
+        let entry =
+            wire::decode_entry(&record.value, &mut wire::Words::new()).map_err(|error| error.to_string())?;
+        if entry.partition != partition {
+            return Err(format!("it is of partition {}", entry.partition.0));
+        }
+        let value =
+            |name: &str| record.headers.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value);
+        let number = value(header::CHARGES).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        let hash = value(header::CHARGES_HASH).and_then(|bytes| bytes.as_slice().try_into().ok());
+        let (Some(number), Some(hash)) = (number, hash) else {
+            return Err(format!("it has no headers `{}` and `{}`", header::CHARGES, header::CHARGES_HASH));
+        };
+        Ok(Self {
+            sequence: entry.sequence,
+            hash: wire::chain_hash(&entry.previous_hash, &record.value),
+            charges: ChargesHead { number, hash: EntryHash(hash) },
+        })
+    }
+}
+
+/// The names that go into every record.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    /// `ce_source`.
+    pub(crate) source: String,
+    /// Name of the ledger topic.
+    pub(crate) ledger: String,
+    /// Name of the charges topic.
+    pub(crate) charges: String,
+    /// Name of the dead-letter topic.
+    pub(crate) dead_letter: String,
+}
+
+/// Sends what an entry says to the ledger topic and, if it is about money, to the charges topic. Gives where publishing
+/// stands then.
+///
+/// # Errors
+/// The publisher's.
+pub(crate) fn send_entry(
+    publisher: &mut dyn Publisher,
+    names: &Names,
+    entry: &Entry,
+    (hash, canonical): (EntryHash, &[u8]),
+    before: &PublishedHead,
+) -> Result<PublishedHead, PortError> {
+    let partition = entry.partition;
+    let account = charged_account(&entry.body);
+    let charges = match account {
+        Some(_) => ChargesHead { number: before.charges.number + 1, hash },
+        None => before.charges,
+    };
+    let sequence = entry.sequence.0.to_string();
+    let event_time = wire::rfc3339_of(entry.event_time);
+    let kind = format!("tarifa.billing.v1.{}", entry.body.kind().as_str());
+    let id = format!("{}/{}/{sequence}", names.ledger, partition.0);
+    let number = charges.number.to_string();
+    let headers: [Header<'_>; 10] = [
+        ("ce_specversion", Some(b"1.0")),
+        ("ce_id", Some(id.as_bytes())),
+        ("ce_source", Some(names.source.as_bytes())),
+        ("ce_type", Some(kind.as_bytes())),
+        ("ce_time", Some(event_time.as_bytes())),
+        (header::CONTENT_TYPE, Some(PROTOBUF)),
+        (header::SEQUENCE, Some(sequence.as_bytes())),
+        (header::PREVIOUS_HASH, Some(&before.hash.0)),
+        (header::CHARGES, Some(number.as_bytes())),
+        (header::CHARGES_HASH, Some(&charges.hash.0)),
+    ];
+    let key = thread_reference(&entry.body);
+    publisher.send(&OutRecord {
+        target: Target::Ledger(partition),
+        key: key.as_deref().map(str::as_bytes),
+        value: Some(canonical),
+        headers: &headers,
+    })?;
+    if let Some(account) = account {
+        let id = format!("{}/{}/{number}", names.charges, partition.0);
+        let source = partition.0.to_string();
+        let headers: [Header<'_>; 9] = [
+            ("ce_specversion", Some(b"1.0")),
+            ("ce_id", Some(id.as_bytes())),
+            ("ce_source", Some(names.source.as_bytes())),
+            ("ce_type", Some(kind.as_bytes())),
+            ("ce_time", Some(event_time.as_bytes())),
+            (header::CONTENT_TYPE, Some(PROTOBUF)),
+            (header::SOURCE_PARTITION, Some(source.as_bytes())),
+            (header::SEQUENCE, Some(number.as_bytes())),
+            (header::PREVIOUS_HASH, Some(&before.charges.hash.0)),
+        ];
+        publisher.send(&OutRecord {
+            target: Target::Charges,
+            key: Some(account.as_bytes()),
+            value: Some(canonical),
+            headers: &headers,
+        })?;
+    }
+    Ok(PublishedHead { sequence: entry.sequence, hash, charges })
+}
+
+/// What is left of a quarantined record.
+#[derive(Debug)]
+pub(crate) struct DeadLetter<'a> {
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) headers: &'a [(String, Option<Vec<u8>>)],
+}
+
+/// Sends the original of a quarantined record to the dead-letter topic.
+///
+/// # Errors
+/// The publisher's.
+pub(crate) fn send_dead_letter(
+    publisher: &mut dyn Publisher,
+    names: &Names,
+    input: &str,
+    (entry, previous): (&Entry, &EntryHash),
+    letter: &DeadLetter<'_>,
+) -> Result<(), PortError> {
+    let EntryBody::RecordQuarantined(quarantined) = &entry.body else { return Ok(()) };
+    let (partition, sequence) = (entry.partition.0, entry.sequence.0.to_string());
+    let id = format!("{}/{partition}/{sequence}", names.dead_letter);
+    let position = format!("{input}/{partition}/{}", entry.offset.0);
+    let time = wire::rfc3339_of(entry.record_time);
+    let mut headers: Vec<Header<'_>> =
+        letter.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+    headers.extend([
+        ("ce_specversion", Some(b"1.0".as_slice())),
+        ("ce_id", Some(id.as_bytes())),
+        ("ce_source", Some(names.source.as_bytes())),
+        ("ce_type", Some(b"tarifa.billing.v1.RecordQuarantined")),
+        ("ce_time", Some(time.as_bytes())),
+        (header::REASON, Some(quarantined.reason.as_str().as_bytes())),
+        (header::POSITION, Some(position.as_bytes())),
+        (header::SEQUENCE, Some(sequence.as_bytes())),
+        (header::PREVIOUS_HASH, Some(&previous.0)),
+    ]);
+    publisher.send(&OutRecord {
+        target: Target::DeadLetter,
+        key: letter.key,
+        value: letter.value,
+        headers: &headers,
+    })
+}
+
+/// The account that an entry about money is for; `None` for entries that the charges topic does not have.
+fn charged_account(body: &EntryBody) -> Option<&str> {
+    match body {
+        EntryBody::ConversationCharged(charge) | EntryBody::MessageCharged(charge) => {
+            Some(&charge.conversation.subject.account)
+        }
+        EntryBody::ChargeReversed(reversal) => Some(&reversal.charge.conversation.subject.account),
+        EntryBody::ConversationOpened(_)
+        | EntryBody::ConversationRevised(_)
+        | EntryBody::ConversationWithdrawn(_)
+        | EntryBody::ConversationClosed(_)
+        | EntryBody::ProviderVerdict(_)
+        | EntryBody::ConsentChanged { .. }
+        | EntryBody::Configured { .. }
+        | EntryBody::RecordQuarantined(_) => None,
+    }
+}
+
+/// The thread an entry is about: business phone and user reference; `None` for entries about none.
+fn thread_reference(body: &EntryBody) -> Option<String> {
+    let subject = match body {
+        EntryBody::ProviderVerdict(facts) => &facts.subject,
+        EntryBody::ConsentChanged { subject, .. } => subject,
+        EntryBody::Configured { .. } | EntryBody::RecordQuarantined(_) => return None,
+        EntryBody::ConversationOpened(_)
+        | EntryBody::ConversationCharged(_)
+        | EntryBody::MessageCharged(_)
+        | EntryBody::ChargeReversed(_)
+        | EntryBody::ConversationRevised(_)
+        | EntryBody::ConversationWithdrawn(_)
+        | EntryBody::ConversationClosed(_) => &body.conversation()?.subject,
+    };
+    Some(format!("{}:{}", subject.business_phone, subject.user))
+}

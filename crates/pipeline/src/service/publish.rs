@@ -1,0 +1,412 @@
+//! The publishing threads: each has some partitions, and gives each of them one transaction a round.
+//!
+//! Knows nothing of how entries come about. Invariant: only what is committed here is published, in order, from where
+//! the ledger topic ends; a partition whose transaction fails is given up until it is opened again.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::ControlFlow,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, Sender},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use ledger::{LedgerReader, store::Store};
+use model::{Entry, EntryBody, EntryHash, Offset, PartitionId, Sequence, UnixMillis};
+
+use super::{
+    error::ServiceError,
+    metrics::{Metrics, Phase},
+    outgoing::{DeadLetter, Names, PublishedHead, send_dead_letter, send_entry},
+    ports::{Broker, OutRecord, OwnedRecord, PortError, Publisher, Target},
+};
+
+/// Entries in one transaction at most.
+const TRANSACTION_ENTRIES: usize = 10_000;
+/// Entries of a partition kept in memory until they are published; those beyond are read from the ledger again.
+const WAITING_ENTRIES: usize = 50_000;
+/// Dead letters of which the originals are fetched at once.
+const LETTERS_AT_ONCE: usize = 1_000;
+
+/// How far each partition is published: the committing thread writes it down along with what it commits.
+#[derive(Debug, Default)]
+pub(crate) struct Board(Mutex<BTreeMap<PartitionId, Sequence>>);
+
+impl Board {
+    fn set(&self, partition: PartitionId, published: Sequence) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, published);
+    }
+
+    pub(crate) fn get(&self, partition: PartitionId) -> Option<Sequence> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&partition).copied()
+    }
+}
+
+/// What a publishing thread is told.
+pub(crate) enum ToPublish {
+    /// A partition is opened.
+    Open(Box<Outbox>),
+    /// Entries of a partition were committed, up to and without the records at an offset.
+    Committed(PartitionId, Piece, Offset),
+    /// A partition is given away: publish what is committed, then let go.
+    Close(PartitionId, Sender<()>),
+}
+
+/// Entries that were committed together, with what is published of them.
+#[derive(Debug, Default)]
+pub(crate) struct Piece {
+    entries: Vec<Entry>,
+    canonical: Vec<u8>,
+    /// Where each entry's bytes end, and its hash.
+    marks: Vec<(usize, EntryHash)>,
+}
+
+impl Piece {
+    /// Adds the bytes of the next entry.
+    pub(crate) fn push(&mut self, hash: &EntryHash, canonical: &[u8]) {
+        self.canonical.extend_from_slice(canonical);
+        self.marks.push((self.canonical.len(), *hash));
+    }
+
+    /// Adds the entries whose bytes were pushed.
+    pub(crate) fn set_entries(&mut self, entries: Vec<Entry>) {
+        self.entries = entries;
+    }
+
+    fn first(&self) -> Option<Sequence> {
+        self.entries.first().map(|entry| entry.sequence)
+    }
+
+    fn last(&self) -> Option<(Sequence, UnixMillis)> {
+        self.entries.last().map(|entry| (entry.sequence, entry.record_time))
+    }
+
+    fn get(&self, index: usize) -> Option<(&Entry, EntryHash, &[u8])> {
+        let (end, hash) = *self.marks.get(index)?;
+        let start = index.checked_sub(1).map_or(0, |before| self.marks[before].0);
+        Some((self.entries.get(index)?, hash, &self.canonical[start..end]))
+    }
+}
+
+/// What is to be published of one partition.
+pub(crate) struct Outbox {
+    partition: PartitionId,
+    publisher: Box<dyn Publisher>,
+    published: PublishedHead,
+    /// Whether the entry at which publishing goes on has been compared with the ledger topic's.
+    checked: bool,
+    committed: Sequence,
+    /// Behind the last record whose entries are committed.
+    next_offset: Offset,
+    waiting: VecDeque<Piece>,
+    next_tick: Instant,
+    /// Whether the group was told of `next_offset`.
+    shown: Offset,
+}
+
+impl Outbox {
+    /// Goes on behind what the ledger topic has.
+    pub(crate) fn new(
+        partition: PartitionId,
+        publisher: Box<dyn Publisher>,
+        published: PublishedHead,
+        committed: Sequence,
+        next_offset: Offset,
+        next_tick: Instant,
+    ) -> Self {
+        Self {
+            partition,
+            publisher,
+            published,
+            checked: published.sequence == Sequence(0),
+            committed,
+            next_offset,
+            waiting: VecDeque::new(),
+            next_tick,
+            shown: Offset(0),
+        }
+    }
+
+    fn add(&mut self, piece: Piece, next_offset: Offset) {
+        self.next_offset = next_offset;
+        let Some((last, _)) = piece.last() else { return };
+        self.committed = last;
+        let waiting: usize = self.waiting.iter().map(|piece| piece.entries.len()).sum();
+        // What is published already, as in a replay, and what would fill the memory, is read again when it is needed.
+        if last > self.published.sequence && waiting < WAITING_ENTRIES {
+            self.waiting.push_back(piece);
+        }
+    }
+
+    /// The next entries to publish: from memory if they are there, else from the ledger.
+    fn next_piece<S: Store>(&mut self, reader: &LedgerReader<S>) -> Result<Option<Piece>, ServiceError> {
+        let wanted = Sequence(self.published.sequence.0 + 1);
+        if self.committed < wanted {
+            self.waiting.clear();
+            return Ok(None);
+        }
+        // A piece that begins earlier holds what is published already; the rest of it is read from the ledger.
+        while self.waiting.front().is_some_and(|piece| piece.first().is_none_or(|first| first < wanted)) {
+            self.waiting.pop_front();
+        }
+        if self.waiting.front().is_some_and(|piece| piece.first() == Some(wanted)) {
+            return Ok(self.waiting.pop_front());
+        }
+        let end = self.waiting.front().and_then(Piece::first).unwrap_or(Sequence(self.committed.0 + 1));
+        let mut piece = Piece::default();
+        let mut words = wire::Words::new();
+        let mut entries = Vec::new();
+        for raw in reader.raw_entries(self.partition, wanted)?.take(TRANSACTION_ENTRIES) {
+            let raw = raw?;
+            if raw.sequence >= end {
+                break;
+            }
+            let entry =
+                wire::decode_entry(&raw.bytes, &mut words).map_err(|error| ServiceError::ForeignLedger {
+                    partition: self.partition,
+                    offset: Offset(raw.sequence.0),
+                    what: error.to_string(),
+                })?;
+            piece.push(&raw.hash, &raw.bytes);
+            entries.push(entry);
+        }
+        piece.set_entries(entries);
+        Ok(piece.first().map(|_| piece))
+    }
+}
+
+/// A publishing thread.
+pub(crate) struct Publishing<S> {
+    pub(crate) reader: LedgerReader<S>,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) names: Names,
+    pub(crate) input: String,
+    pub(crate) interval: Duration,
+    pub(crate) tick_interval: Duration,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Hears of partitions that had to be given up.
+    pub(crate) trouble: Sender<(PartitionId, ServiceError)>,
+    /// Hears how far partitions were published.
+    pub(crate) progress: Sender<(PartitionId, Offset)>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) outboxes: BTreeMap<PartitionId, Outbox>,
+}
+
+impl<S: Store> Publishing<S> {
+    /// Publishes what it is told of, until nobody is left to tell.
+    pub(crate) fn run(mut self, told: &Receiver<ToPublish>) {
+        let mut next_round = Instant::now() + self.interval;
+        loop {
+            match told.recv_timeout(next_round.saturating_duration_since(Instant::now())) {
+                Ok(ToPublish::Open(outbox)) => {
+                    self.outboxes.insert(outbox.partition, *outbox);
+                }
+                Ok(ToPublish::Committed(partition, piece, next)) => {
+                    if let Some(outbox) = self.outboxes.get_mut(&partition) {
+                        outbox.add(piece, next);
+                    }
+                }
+                Ok(ToPublish::Close(partition, done)) => {
+                    self.round(Some(partition));
+                    self.outboxes.remove(&partition);
+                    drop(done);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let began = Instant::now();
+                    while self.round(None) {}
+                    next_round = (began + self.interval).max(Instant::now());
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// One transaction for each partition that has something, under way at the same time. Says whether any has more.
+    fn round(&mut self, only: Option<PartitionId>) -> bool {
+        let mut partitions: Vec<PartitionId> = self.outboxes.keys().copied().collect();
+        partitions.retain(|partition| only.is_none_or(|only| only == *partition));
+        let began = Instant::now();
+        let mut sent = Vec::new();
+        for partition in partitions {
+            match self.send(partition, only.is_some()) {
+                Ok(Some(under_way)) => sent.push((partition, under_way)),
+                Ok(None) => {}
+                Err(error) => self.give_up(partition, error),
+            }
+        }
+        // All of them settle while the first is waited for.
+        sent.retain(|(partition, _)| {
+            let settled = self.outboxes.get_mut(partition).map(|outbox| outbox.publisher.settle());
+            match settled {
+                Some(Err(error)) => {
+                    self.give_up(*partition, error.into());
+                    false
+                }
+                Some(Ok(())) => true,
+                None => false,
+            }
+        });
+        let mut more = false;
+        for (partition, under_way) in sent {
+            let Some(outbox) = self.outboxes.get_mut(&partition) else { continue };
+            if let Err(error) = outbox.publisher.commit() {
+                self.give_up(partition, error.into());
+                continue;
+            }
+            outbox.published = under_way.head;
+            more |= outbox.committed > outbox.published.sequence;
+            let waited = under_way
+                .oldest
+                .and_then(|at| now().0.checked_sub(at.0))
+                .and_then(|ms| u64::try_from(ms).ok());
+            self.metrics.published(began.elapsed(), waited.map(Duration::from_millis));
+            self.show(partition);
+        }
+        more
+    }
+
+    /// Tells metrics and group where a partition is.
+    fn show(&mut self, partition: PartitionId) {
+        let Some(outbox) = self.outboxes.get_mut(&partition) else { return };
+        let published = outbox.published.sequence;
+        self.board.set(partition, published);
+        self.metrics.partition(partition, |metrics| metrics.published = published);
+        if outbox.committed == published && outbox.shown != outbox.next_offset {
+            outbox.shown = outbox.next_offset;
+            // Without the consuming thread there is no group to show it to.
+            self.progress.send((partition, outbox.next_offset)).ok();
+        }
+    }
+
+    /// Begins a transaction of a partition and sends what there is; `None` if there is nothing.
+    fn send(&mut self, partition: PartitionId, is_last: bool) -> Result<Option<UnderWay>, ServiceError> {
+        let Some(outbox) = self.outboxes.get_mut(&partition) else { return Ok(None) };
+        if !outbox.checked {
+            if outbox.committed < outbox.published.sequence {
+                return Ok(None);
+            }
+            check_end(&self.reader, partition, &outbox.published)?;
+            outbox.checked = true;
+        }
+        self.metrics.partition(partition, |metrics| {
+            if matches!(metrics.phase, Phase::Opening | Phase::Replaying) {
+                metrics.phase = Phase::Running;
+            }
+        });
+        let tick = !is_last && Instant::now() >= outbox.next_tick;
+        let piece = outbox.next_piece(&self.reader)?;
+        if piece.is_none() && !tick {
+            return Ok(None);
+        }
+        outbox.publisher.begin()?;
+        let mut under_way = UnderWay { head: outbox.published, oldest: None };
+        if tick {
+            outbox.next_tick = Instant::now() + self.tick_interval;
+            send_tick(&mut *outbox.publisher, partition)?;
+        }
+        if let Some(piece) = piece {
+            let letters = originals(&*self.broker, partition, &piece.entries)?;
+            for index in 0..piece.entries.len() {
+                let Some((entry, hash, canonical)) = piece.get(index) else { break };
+                let before = under_way.head;
+                under_way.head =
+                    send_entry(&mut *outbox.publisher, &self.names, entry, (hash, canonical), &before)?;
+                under_way.oldest = under_way.oldest.or(Some(entry.record_time));
+                if matches!(entry.body, EntryBody::RecordQuarantined(_)) {
+                    let letter = letters.get(&entry.offset).map_or_else(DeadLetter::lost, DeadLetter::of);
+                    send_dead_letter(
+                        &mut *outbox.publisher,
+                        &self.names,
+                        &self.input,
+                        (entry, &before.hash),
+                        &letter,
+                    )?;
+                }
+            }
+        }
+        Ok(Some(under_way))
+    }
+
+    fn give_up(&mut self, partition: PartitionId, error: ServiceError) {
+        self.outboxes.remove(&partition);
+        self.metrics.lost_transaction();
+        // Without the consuming thread everything ends anyway.
+        self.trouble.send((partition, error)).ok();
+    }
+}
+
+/// A transaction that has been sent, but not ended.
+struct UnderWay {
+    head: PublishedHead,
+    oldest: Option<UnixMillis>,
+}
+
+impl<'a> DeadLetter<'a> {
+    fn of(record: &'a OwnedRecord) -> Self {
+        Self { key: record.key.as_deref(), value: record.value.as_deref(), headers: &record.headers }
+    }
+
+    /// The input topic no longer has it.
+    fn lost() -> Self {
+        Self { key: None, value: None, headers: &[] }
+    }
+}
+
+/// The entry at which publishing goes on has to be the one that the ledger topic ends with.
+fn check_end<S: Store>(
+    reader: &LedgerReader<S>,
+    partition: PartitionId,
+    published: &PublishedHead,
+) -> Result<(), ServiceError> {
+    let own = reader.raw_entries(partition, published.sequence)?.next().transpose()?;
+    let own = own.map_or(EntryHash::ZERO, |entry| entry.hash);
+    if own == published.hash {
+        return Ok(());
+    }
+    Err(ServiceError::OtherLedger { partition, sequence: published.sequence, published: published.hash, own })
+}
+
+fn send_tick(publisher: &mut dyn Publisher, partition: PartitionId) -> Result<(), PortError> {
+    let value = wire::tick_to_protobuf(now());
+    publisher.send(&OutRecord {
+        target: Target::Input(partition),
+        key: None,
+        value: Some(&value),
+        headers: &[(super::outgoing::header::CONTENT_TYPE, Some(b"application/protobuf"))],
+    })
+}
+
+/// Reads the originals of quarantined records from the input topic again: the one place that has key and headers.
+fn originals(
+    broker: &dyn Broker,
+    partition: PartitionId,
+    entries: &[Entry],
+) -> Result<BTreeMap<Offset, OwnedRecord>, PortError> {
+    let wanted: Vec<Offset> = entries
+        .iter()
+        .filter(|entry| matches!(entry.body, EntryBody::RecordQuarantined(_)))
+        .map(|entry| entry.offset)
+        .collect();
+    let mut found = BTreeMap::new();
+    // Far apart, they are cheaper to look up one by one; near each other, to read through.
+    for group in wanted.chunk_by(|a, b| b.0 - a.0 < LETTERS_AT_ONCE as u64) {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+        broker.read_input(partition, *first, &mut |record| {
+            let at = record.offset;
+            if group.binary_search(&at).is_ok() {
+                found.insert(at, record);
+            }
+            if at >= *last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+    }
+    Ok(found)
+}
+
+/// The one place where the service reads a clock for what it writes: a tick's own time, which nothing is decided by,
+/// since in Kafka a tick stands for the time at which the broker appended it.
+fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
