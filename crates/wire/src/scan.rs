@@ -8,16 +8,11 @@
 pub(crate) struct Scan<'a> {
     text: &'a str,
     at: usize,
-    /// Nothing in the line but its quotes can end a string, or make it another than it looks.
-    is_plain: bool,
 }
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        // One pass that the compiler makes wide; a branch for each byte would cost more than it saves.
-        let unusual = |byte: u8| byte < 0x20 || byte == b'\\';
-        let is_plain = !text.as_bytes().iter().fold(false, |found, byte| found | unusual(*byte));
-        Self { text, at: 0, is_plain }
+        Self { text, at: 0 }
     }
 
     /// The next byte that is no white space, which stays where it is.
@@ -47,13 +42,20 @@ impl<'a> Scan<'a> {
         if self.peek().is_none() { Some(()) } else { None }
     }
 
+    /// Just these bytes, without white space before them.
+    #[inline]
+    pub(crate) fn literal(&mut self, wanted: &str) -> Option<()> {
+        let rest = self.text.as_bytes().get(self.at..)?;
+        self.at += wanted.len();
+        rest.starts_with(wanted.as_bytes()).then_some(())
+    }
+
     /// A string without escapes.
     #[inline]
     pub(crate) fn string(&mut self) -> Option<&'a str> {
         self.expect(b'"')?;
         let start = self.at;
-        let rest = self.text.as_bytes().get(start..)?;
-        let end = start + if self.is_plain { length_to_quote(rest) } else { plain_length(rest) };
+        let end = start + plain_length(self.text.as_bytes().get(start..)?);
         if *self.text.as_bytes().get(end)? != b'"' {
             return None;
         }
@@ -98,10 +100,19 @@ impl<'a> Scan<'a> {
             self.at += 1;
             return Some(());
         }
+        let key = self.string()?;
+        self.expect(b':')?;
+        member(self, key)?;
+        self.rest_of_object(member)
+    }
+
+    /// The rest of an object behind one of its values.
+    #[inline]
+    pub(crate) fn rest_of_object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &'a str) -> Option<()>,
+    ) -> Option<()> {
         loop {
-            let key = self.string()?;
-            self.expect(b':')?;
-            member(self, key)?;
             let byte = self.peek()?;
             self.at += 1;
             match byte {
@@ -109,25 +120,11 @@ impl<'a> Scan<'a> {
                 b'}' => return Some(()),
                 _ => return None,
             }
+            let key = self.string()?;
+            self.expect(b':')?;
+            member(self, key)?;
         }
     }
-}
-
-/// How many bytes come before the first quote, eight at a time.
-#[inline]
-fn length_to_quote(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-    let (chunks, tail) = bytes.as_chunks::<8>();
-    for (index, chunk) in chunks.iter().enumerate() {
-        let quote = u64::from_le_bytes(*chunk) ^ (ONES * 0x22);
-        // The lowest flagged byte is exact; borrows can only raise false flags in bytes above a true one.
-        let flags = quote.wrapping_sub(ONES) & !quote & HIGHS;
-        if flags != 0 {
-            return index * 8 + (flags.trailing_zeros() / 8) as usize;
-        }
-    }
-    chunks.len() * 8 + tail.iter().position(|byte| *byte == b'"').unwrap_or(tail.len())
 }
 
 /// How many bytes come before the first quote, backslash or control character, eight at a time.
@@ -170,18 +167,6 @@ mod tests {
                         .unwrap_or(bytes.len());
                     assert_eq!(plain_length(&bytes), wanted, "{bytes:?}");
                 }
-            }
-        }
-    }
-
-    #[test]
-    fn the_length_to_a_quote_is_that_of_a_search_byte_by_byte() {
-        for before in 0..40 {
-            for filler in [b'a', b'!', b'#', b' ', 0x7f, 0x80, 0xa2, 0xff] {
-                let mut bytes = vec![filler; before];
-                assert_eq!(length_to_quote(&bytes), before, "{bytes:?}");
-                bytes.extend(*b"\"#\"!!!!!!!!\"");
-                assert_eq!(length_to_quote(&bytes), before, "{bytes:?}");
             }
         }
     }

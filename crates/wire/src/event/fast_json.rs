@@ -20,11 +20,14 @@ use crate::{
 
 /// Reads a line as an event, or leaves it to the general reader.
 #[inline]
-pub(crate) fn read(line: &str) -> Option<Event<'_>> {
+pub(crate) fn read<'a>(line: &'a str) -> Option<Event<'a>> {
     let mut scan = Scan::new(line);
-    let (mut event_id, mut occurred_at, mut account) = (None, None, None);
-    let (mut business_phone, mut user, mut tag, mut body) = (None, None, None, None);
-    scan.object(|scan, key| match key {
+    let head = Head::read(&mut scan);
+    let is_headed = head.is_some();
+    let Head { mut event_id, mut occurred_at, mut account, mut business_phone, mut user } =
+        head.unwrap_or_default();
+    let (mut tag, mut body) = (None, None);
+    let member = |scan: &mut Scan<'a>, key: &str| match key {
         "eventId" => once(&mut event_id, scan.string()?),
         "occurredAt" => once(&mut occurred_at, time(scan)?),
         "accountId" => once(&mut account, scan.string()?),
@@ -40,7 +43,13 @@ pub(crate) fn read(line: &str) -> Option<Event<'_>> {
         }
         "consent" => once(&mut body, EventBody::Consent(consent(scan)?)),
         _ => None,
-    })?;
+    };
+    if is_headed {
+        scan.rest_of_object(member)?;
+    } else {
+        scan = Scan::new(line);
+        scan.object(member)?;
+    }
     scan.end()?;
     Some(Event {
         event_id: required(event_id, MESSAGE_ID_BYTES_MAX)?,
@@ -54,6 +63,39 @@ pub(crate) fn read(line: &str) -> Option<Event<'_>> {
         },
         body: body?,
     })
+}
+
+/// The fields that every event has.
+#[derive(Default)]
+struct Head<'a> {
+    event_id: Option<&'a str>,
+    occurred_at: Option<UnixMillis>,
+    account: Option<&'a str>,
+    business_phone: Option<&'a str>,
+    user: Option<&'a str>,
+}
+
+impl<'a> Head<'a> {
+    /// As writers of the schema put them: first, in its order, without white space.
+    #[inline]
+    fn read(scan: &mut Scan<'a>) -> Option<Self> {
+        scan.literal("{\"eventId\":")?;
+        let event_id = scan.string()?;
+        scan.literal(",\"occurredAt\":")?;
+        let occurred_at = time(scan)?;
+        scan.literal(",\"accountId\":")?;
+        let account = scan.string()?;
+        scan.literal(",\"businessPhone\":")?;
+        let business_phone = scan.string()?;
+        scan.literal(",\"userPhone\":")?;
+        Some(Self {
+            event_id: Some(event_id),
+            occurred_at: Some(occurred_at),
+            account: Some(account),
+            business_phone: Some(business_phone),
+            user: Some(scan.string()?),
+        })
+    }
 }
 
 /// Sets a field that may come once.
