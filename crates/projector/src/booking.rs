@@ -13,27 +13,66 @@ use crate::{
     identity::{charge_id, conversation_id},
     labels::Labels,
     message::Message,
+    packed::Packed48,
 };
 
-/// A conversation as the ledger has it.
+/// A conversation as the ledger has it, in 104 bytes. What a message changes comes first, so that it lies together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
 pub(crate) struct Booked {
-    /// The message that opened it.
-    pub(crate) opener: Message,
-    /// The message that earned its charge.
-    pub(crate) earner: Option<Message>,
-    pub(crate) initiator: Initiator,
-    pub(crate) without_consent: bool,
-    /// Its close has been announced.
-    pub(crate) closed: bool,
     pub(crate) ends_at: UnixMillis,
     pub(crate) user_messages: u32,
     pub(crate) business_messages: u32,
     /// How often it was charged; the charge stands if `earner` is there.
     pub(crate) bookings: u32,
-    pub(crate) charge_sequence: Sequence,
+    /// Its close has been announced.
+    pub(crate) closed: bool,
+    pub(crate) initiator: Initiator,
+    pub(crate) without_consent: bool,
+    /// The message that earned its charge.
+    pub(crate) earner: Option<Message>,
+    /// The message that opened it.
+    pub(crate) opener: Message,
+    pub(crate) charge_sequence: Packed48,
+    pub(crate) last_sequence: Packed48,
+}
+
+impl Booked {
+    /// One of which nothing is booked yet; `before` is left of it from an earlier time.
+    pub(crate) fn new(opener: Message, initiator: Initiator, before: Option<Withdrawn>) -> Self {
+        Self {
+            ends_at: opener.at(),
+            user_messages: 0,
+            business_messages: 0,
+            bookings: before.map_or(0, |gone| gone.bookings),
+            closed: false,
+            initiator,
+            without_consent: false,
+            earner: None,
+            opener,
+            charge_sequence: Packed48::new(0),
+            last_sequence: Packed48::new(before.map_or(0, |gone| gone.last_sequence.0)),
+        }
+    }
+
+    /// The entry that booked its charge.
+    pub(crate) fn charge_sequence(&self) -> Sequence {
+        Sequence(self.charge_sequence.get())
+    }
+
     /// The last entry about it.
-    pub(crate) last_sequence: Sequence,
+    pub(crate) fn last_sequence(&self) -> Sequence {
+        Sequence(self.last_sequence.get())
+    }
+
+    /// The same with other entries to its name.
+    pub(crate) fn with_sequences(self, charge: Sequence, last: Sequence) -> Self {
+        Self { charge_sequence: Packed48::new(charge.0), last_sequence: Packed48::new(last.0), ..self }
+    }
+
+    fn told_in(&mut self, entry: Sequence) {
+        self.last_sequence = Packed48::new(entry.0);
+    }
 }
 
 /// What is left of a conversation that was withdrawn, should it come again.
@@ -163,7 +202,7 @@ impl Book<'_> {
             expires_at: booked.ends_at,
             opened_by: self.evidence(&booked.opener),
             without_consent: booked.without_consent,
-            previous_about: booked.last_sequence,
+            previous_about: booked.last_sequence(),
         }
     }
 
@@ -209,7 +248,8 @@ impl Book<'_> {
 
     pub(crate) fn open(&mut self, thread: ThreadId, booked: &mut Booked) {
         let facts = self.facts(thread, booked);
-        booked.last_sequence = self.append(facts.opened_at, EntryBody::ConversationOpened(facts));
+        let entry = self.append(facts.opened_at, EntryBody::ConversationOpened(facts));
+        booked.told_in(entry);
     }
 
     /// Books the charge that `earner` earned.
@@ -217,8 +257,9 @@ impl Book<'_> {
         booked.bookings += 1;
         booked.earner = Some(earner);
         let charge = self.charge(thread, booked, &earner);
-        booked.last_sequence = self.append(earner.at(), EntryBody::ConversationCharged(Box::new(charge)));
-        booked.charge_sequence = booked.last_sequence;
+        let entry = self.append(earner.at(), EntryBody::ConversationCharged(Box::new(charge)));
+        booked.told_in(entry);
+        booked.charge_sequence = Packed48::new(entry.0);
     }
 
     /// Takes the charge back, if there is one.
@@ -226,27 +267,31 @@ impl Book<'_> {
         let Some(earner) = booked.earner.take() else { return };
         let mut charge = self.charge(thread, booked, &earner);
         charge.price.amount = charge.price.amount.map(Micros::negated);
-        let reversal = Reversal { charge, reverses: booked.charge_sequence };
-        booked.last_sequence = self.append(earner.at(), EntryBody::ChargeReversed(Box::new(reversal)));
+        let reversal = Reversal { charge, reverses: booked.charge_sequence() };
+        let entry = self.append(earner.at(), EntryBody::ChargeReversed(Box::new(reversal)));
+        booked.told_in(entry);
     }
 
     /// Says that the conversation never was.
     pub(crate) fn withdraw(&mut self, thread: ThreadId, booked: &mut Booked) {
         let facts = self.facts(thread, booked);
-        booked.last_sequence = self.append(facts.opened_at, EntryBody::ConversationWithdrawn(facts));
+        let entry = self.append(facts.opened_at, EntryBody::ConversationWithdrawn(facts));
+        booked.told_in(entry);
     }
 
     /// Announces the end.
     pub(crate) fn close(&mut self, thread: ThreadId, booked: &mut Booked) {
         let closed = self.closed(thread, booked);
-        booked.last_sequence = self.append(booked.ends_at, EntryBody::ConversationClosed(Box::new(closed)));
+        let entry = self.append(booked.ends_at, EntryBody::ConversationClosed(Box::new(closed)));
+        booked.told_in(entry);
         booked.closed = true;
     }
 
     /// Says what holds instead of what the opening or the close said.
     pub(crate) fn revise(&mut self, thread: ThreadId, booked: &mut Booked, open_again: bool) {
         let revised = Revised { holds: self.closed(thread, booked), open_again };
-        booked.last_sequence = self.append(booked.ends_at, EntryBody::ConversationRevised(Box::new(revised)));
+        let entry = self.append(booked.ends_at, EntryBody::ConversationRevised(Box::new(revised)));
+        booked.told_in(entry);
         booked.closed &= !open_again;
     }
 }

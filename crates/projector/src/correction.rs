@@ -6,7 +6,7 @@
 use model::{Initiator, UnixMillis};
 
 use crate::{
-    booking::{Book, Booked, Withdrawn},
+    booking::{Book, Booked, ThreadId, Withdrawn},
     fold::{Effect, FoldState, Rules, step},
     message::{Message, Side},
     thread::Thread,
@@ -64,10 +64,10 @@ impl Walk {
     fn from(state: FoldState, base: Option<&Booked>) -> Self {
         let drafts = base.map(|booked| Draft {
             opener: booked.opener,
-            earner: booked.earner.filter(|_| state.open.is_some_and(|open| open.charged)),
+            earner: booked.earner.filter(|_| state.open().is_some_and(|open| open.charged)),
             initiator: booked.initiator,
             without_consent: booked.without_consent,
-            ends_at: state.open.map_or(booked.ends_at, |open| open.ends_at),
+            ends_at: state.open().map_or(booked.ends_at, |open| open.ends_at),
             counts: Counts::default(),
         });
         Self { state, drafts: drafts.into_iter().collect() }
@@ -122,25 +122,32 @@ impl Thread {
     ) {
         let Some(from) = old.iter().chain(&new).map(Message::key).min() else { return };
         let place = self.timeline.place_of(from);
-        let first_open = self.conversations.partition_point(|booked| booked.opener.key() < from);
+        let first_open = self.opened_before(from);
         let start = first_open.saturating_sub(1);
-        let base = (first_open > 0).then(|| self.conversations[start]);
+        let base = if first_open > 0 { self.conversations().nth(start).copied() } else { None };
 
         let outcome = walk_both(&mut self.timeline, rules, book, place, base.as_ref(), old, new);
         if !outcome.met {
             self.state = outcome.new.state;
         }
+        let mut known = self.take_conversations(start);
+        let behind = known.split_off(outcome.old.drafts.len().min(known.len()));
         let pre_scan = || count_before(&self.timeline, base.as_ref(), place);
-        let known = &self.conversations[start..start + outcome.old.drafts.len()];
-        let drafts = complete(outcome, known, base.is_some(), pre_scan);
+        let drafts = complete(outcome, &known, base.is_some(), pre_scan);
         rearrange(&mut self.timeline, rules, old, new);
-        self.book_difference(book, start, drafts.0, &drafts.1);
+        self.book_difference(book, &known, &drafts, behind.is_empty());
+        behind.into_iter().for_each(|booked| self.add_conversation(booked));
     }
 
-    /// Replaces `old_length` conversations from `start` on by `drafts`, and books what differs.
-    fn book_difference(&mut self, book: &mut Book<'_>, start: usize, old_length: usize, drafts: &[Draft]) {
-        let thread = self.id;
-        let known: Vec<Booked> = self.conversations[start..start + old_length].to_vec();
+    /// Puts `drafts` in the place of the conversations `known`, and books what differs.
+    fn book_difference(
+        &mut self,
+        book: &mut Book<'_>,
+        known: &[Booked],
+        drafts: &[Draft],
+        is_last_of_thread: bool,
+    ) {
+        let thread = self.id();
         let same = |booked: &Booked, draft: &Draft| {
             booked.opener.at() == draft.opener.at()
                 && booked.initiator == draft.initiator
@@ -149,7 +156,7 @@ impl Thread {
         let partner = |draft: &Draft| known.iter().position(|booked| same(booked, draft));
         let partners: Vec<Option<usize>> = drafts.iter().map(partner).collect();
 
-        let mut remaining = known.clone();
+        let mut remaining = known.to_vec();
         for (index, booked) in remaining.iter_mut().enumerate() {
             let draft = partners.iter().position(|partner| *partner == Some(index)).map(|at| &drafts[at]);
             match draft {
@@ -160,30 +167,24 @@ impl Thread {
                         opened_at: booked.opener.at(),
                         initiator: booked.initiator,
                         bookings: booked.bookings,
-                        last_sequence: booked.last_sequence,
+                        last_sequence: booked.last_sequence(),
                     };
-                    self.withdrawn.insert((gone.opened_at, gone.initiator), gone);
+                    self.note_withdrawn(gone);
                 }
                 Some(draft) if charge_differs(book, booked, draft) => book.reverse(thread, booked),
                 Some(_) => {}
             }
         }
 
-        let is_last_of_thread = start + old_length == self.conversations.len();
-        let mut now = Vec::with_capacity(drafts.len());
         for (index, (draft, partner)) in drafts.iter().zip(&partners).enumerate() {
             let over =
                 !(is_last_of_thread && index + 1 == drafts.len()) || draft.ends_at <= book.partition_time;
-            now.push(match partner {
-                Some(at) => self.hold(book, &known[*at], remaining[*at], draft, over),
+            let booked = match partner {
+                Some(at) => hold(thread, book, &known[*at], remaining[*at], draft, over),
                 None => self.open_from(book, draft, over),
-            });
+            };
+            self.add_conversation(booked);
         }
-        let tail: Vec<Booked> = self.conversations.drain(start + old_length..).collect();
-        self.conversations.truncate(start);
-        self.conversations.reserve_exact(now.len() + tail.len());
-        self.conversations.extend(now);
-        self.conversations.extend(tail);
     }
 
     /// Books a conversation that was not there before.
@@ -192,43 +193,51 @@ impl Thread {
         booked.ends_at = draft.ends_at;
         booked.user_messages = draft.counts.user;
         booked.business_messages = draft.counts.business;
-        book.open(self.id, &mut booked);
+        let thread = self.id();
+        book.open(thread, &mut booked);
         if let Some(earner) = draft.earner {
-            book.charge_for(self.id, &mut booked, earner);
+            book.charge_for(thread, &mut booked, earner);
         }
         if over {
-            book.close(self.id, &mut booked);
+            book.close(thread, &mut booked);
         }
         booked
     }
+}
 
-    /// Books what is no longer so of a conversation that stays.
-    fn hold(&self, book: &mut Book<'_>, was: &Booked, booked: Booked, draft: &Draft, over: bool) -> Booked {
-        let mut booked = Booked {
-            opener: draft.opener,
-            without_consent: draft.without_consent,
-            ends_at: draft.ends_at,
-            user_messages: draft.counts.user,
-            business_messages: draft.counts.business,
-            ..booked
-        };
-        if let Some(earner) = draft.earner.filter(|_| booked.earner.is_none()) {
-            book.charge_for(self.id, &mut booked, earner);
-        }
-        let close_differs = was.ends_at != booked.ends_at
-            || Counts::of(was) != Counts::of(&booked)
-            || was.earner.is_some() != booked.earner.is_some();
-        let opening_differs =
-            book.differs(&was.opener, &booked.opener) || was.without_consent != booked.without_consent;
-        if opening_differs || (booked.closed && (close_differs || !over)) {
-            let open_again = booked.closed && !over;
-            book.revise(self.id, &mut booked, open_again);
-        }
-        if over && !booked.closed {
-            book.close(self.id, &mut booked);
-        }
-        booked
+/// Books what is no longer so of a conversation that stays.
+fn hold(
+    thread: ThreadId,
+    book: &mut Book<'_>,
+    was: &Booked,
+    booked: Booked,
+    draft: &Draft,
+    over: bool,
+) -> Booked {
+    let mut booked = Booked {
+        opener: draft.opener,
+        without_consent: draft.without_consent,
+        ends_at: draft.ends_at,
+        user_messages: draft.counts.user,
+        business_messages: draft.counts.business,
+        ..booked
+    };
+    if let Some(earner) = draft.earner.filter(|_| booked.earner.is_none()) {
+        book.charge_for(thread, &mut booked, earner);
     }
+    let close_differs = was.ends_at != booked.ends_at
+        || Counts::of(was) != Counts::of(&booked)
+        || was.earner.is_some() != booked.earner.is_some();
+    let opening_differs =
+        book.differs(&was.opener, &booked.opener) || was.without_consent != booked.without_consent;
+    if opening_differs || (booked.closed && (close_differs || !over)) {
+        let open_again = booked.closed && !over;
+        book.revise(thread, &mut booked, open_again);
+    }
+    if over && !booked.closed {
+        book.close(thread, &mut booked);
+    }
+    booked
 }
 
 fn charge_differs(book: &Book<'_>, booked: &Booked, draft: &Draft) -> bool {
@@ -249,19 +258,18 @@ fn walk_both(
     old: Option<Message>,
     new: Option<Message>,
 ) -> Outcome {
-    let mut state = timeline.chunks.get(place.chunk).map_or_else(FoldState::default, |chunk| chunk.before);
-    if let Some(chunk) = timeline.chunks.get(place.chunk) {
-        for message in chunk.messages[..place.index].iter().filter(|m| m.flags.counts()) {
-            step(rules, &mut state, message);
-        }
+    let chunk = timeline.chunk(place.chunk);
+    let mut state = chunk.before;
+    for message in chunk.messages[..place.index].iter().filter(|m| m.flags.counts()) {
+        step(rules, &mut state, message);
     }
     let mut old_walk = Walk::from(state, base);
     let mut new_walk = old_walk.clone();
     let mut to_drop = old.filter(|message| message.flags.counts());
     let mut to_add = new.filter(|message| message.flags.counts());
 
-    for number in place.chunk..timeline.chunks.len() {
-        let chunk = &mut timeline.chunks[number];
+    for number in place.chunk..timeline.chunk_count() {
+        let chunk = timeline.chunk_mut(number);
         let begin = if number == place.chunk { place.index } else { 0 };
         for index in begin..chunk.messages.len() {
             let message = chunk.messages[index];
@@ -295,20 +303,19 @@ fn walk_both(
     Outcome { old: old_walk, new: new_walk, met: false }
 }
 
-/// Adds to the drafts of the new fold what lies before and behind the stretch that was walked. Gives the number of
-/// conversations that the new ones replace, and the new ones.
+/// Adds to the drafts of the new fold what lies before and behind the stretch that was walked.
 fn complete(
     outcome: Outcome,
     known: &[Booked],
     has_base: bool,
     pre_scan: impl FnOnce() -> Counts,
-) -> (usize, Vec<Draft>) {
+) -> Vec<Draft> {
     let Outcome { old, mut new, met } = outcome;
     let old_length = old.drafts.len();
     let (Some(old_first), Some(old_last), Some(known_first), Some(known_last)) =
         (old.drafts.first(), old.drafts.last(), known.first(), known.last())
     else {
-        return (old_length, new.drafts);
+        return new.drafts;
     };
     let (mut before, mut behind) = (Counts::default(), Counts::default());
     if has_base && old_length == 1 && met {
@@ -337,7 +344,7 @@ fn complete(
             last.earner = known_last.earner;
         }
     }
-    (old_length, new.drafts)
+    new.drafts
 }
 
 /// Counts the messages of `base` before `place`.

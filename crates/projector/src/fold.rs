@@ -36,15 +36,57 @@ pub struct OpenWindow {
     pub charged: bool,
 }
 
-/// What the messages so far mean for the next one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What the messages so far mean for the next one. In 24 bytes: every thread has one, and one more for each chunk of
+/// its messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FoldState {
-    /// The last conversation.
-    pub open: Option<OpenWindow>,
+    /// End of the last conversation; [`UnixMillis::MIN`] if there was none.
+    ends_at: UnixMillis,
+    /// Time of the user's last message or call, where the anchor needs it; else [`UnixMillis::MIN`].
+    user_last_at: UnixMillis,
+    /// Whether the last conversation has been charged.
+    charged: bool,
     /// The user's last word on being written to.
     pub consent: Option<bool>,
+}
+
+impl Default for FoldState {
+    fn default() -> Self {
+        Self::new(None, None, None)
+    }
+}
+
+impl FoldState {
+    /// Puts a state together.
+    #[must_use]
+    pub const fn new(
+        open: Option<OpenWindow>,
+        consent: Option<bool>,
+        user_last_at: Option<UnixMillis>,
+    ) -> Self {
+        let (ends_at, charged) = match open {
+            Some(OpenWindow { ends_at, charged }) => (ends_at, charged),
+            None => (UnixMillis::MIN, false),
+        };
+        let user_last_at = match user_last_at {
+            Some(at) => at,
+            None => UnixMillis::MIN,
+        };
+        Self { ends_at, user_last_at, charged, consent }
+    }
+
+    /// The last conversation.
+    #[must_use]
+    pub fn open(&self) -> Option<OpenWindow> {
+        (self.ends_at != UnixMillis::MIN)
+            .then_some(OpenWindow { ends_at: self.ends_at, charged: self.charged })
+    }
+
     /// Time of the user's last message or call, where the anchor needs it.
-    pub user_last_at: Option<UnixMillis>,
+    #[must_use]
+    pub fn user_last_at(&self) -> Option<UnixMillis> {
+        (self.user_last_at != UnixMillis::MIN).then_some(self.user_last_at)
+    }
 }
 
 /// What a message does.
@@ -73,21 +115,19 @@ pub(crate) fn step(rules: &Rules, state: &mut FoldState, message: &Message) -> E
         Side::User => Initiator::User,
         Side::Business => Initiator::Business,
     };
-    match &mut state.open {
-        Some(open) if at < open.ends_at => {
-            let charges = !open.charged && initiator == Initiator::Business;
-            open.charged |= charges;
-            if initiator == Initiator::User && rules.window == Window::Sliding {
-                open.ends_at = at + rules.window_length;
-            }
-            let ends_at = open.ends_at;
-            if initiator == Initiator::User {
-                remember_user(rules, state, at);
-            }
-            Effect::Joins { ends_at, charges }
-        }
-        Some(_) | None => open_with(rules, state, initiator, at),
+    // Without a conversation the end lies before all times.
+    if at >= state.ends_at {
+        return open_with(rules, state, initiator, at);
     }
+    let charges = !state.charged && initiator == Initiator::Business;
+    state.charged |= charges;
+    if initiator == Initiator::User {
+        if rules.window == Window::Sliding {
+            state.ends_at = at + rules.window_length;
+        }
+        remember_user(rules, state, at);
+    }
+    Effect::Joins { ends_at: state.ends_at, charges }
 }
 
 /// A message outside every window.
@@ -99,7 +139,7 @@ fn open_with(rules: &Rules, state: &mut FoldState, side: Initiator, at: UnixMill
             return Effect::None;
         }
         (Anchor::BusinessDelivery, Initiator::Business) => {
-            let answers_user = state.user_last_at.is_some_and(|user| at < user + rules.window_length);
+            let answers_user = state.user_last_at().is_some_and(|user| at < user + rules.window_length);
             (if answers_user { Initiator::User } else { Initiator::Business }, true)
         }
     };
@@ -107,7 +147,7 @@ fn open_with(rules: &Rules, state: &mut FoldState, side: Initiator, at: UnixMill
         remember_user(rules, state, at);
     }
     let ends_at = at + rules.window_length;
-    state.open = Some(OpenWindow { ends_at, charged: charges });
+    (state.ends_at, state.charged) = (ends_at, charges);
     let without_consent = initiator == Initiator::Business && state.consent != Some(true);
     Effect::Opens { initiator, ends_at, charges, without_consent }
 }
@@ -116,6 +156,6 @@ fn open_with(rules: &Rules, state: &mut FoldState, side: Initiator, at: UnixMill
 fn remember_user(rules: &Rules, state: &mut FoldState, at: UnixMillis) {
     match rules.anchor {
         Anchor::FirstMessage => {}
-        Anchor::BusinessDelivery => state.user_last_at = Some(at),
+        Anchor::BusinessDelivery => state.user_last_at = at,
     }
 }

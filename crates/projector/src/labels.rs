@@ -31,6 +31,7 @@ impl Label {
         }
     }
 
+    #[inline]
     fn hash(&self) -> u64 {
         let mut hash = u64::from(self.account.0);
         let small = u32::from(self.category.code()) << 8 | u32::from(self.kind.code());
@@ -52,6 +53,7 @@ pub(crate) struct Labels {
 
 impl Labels {
     /// The number of a label, a new one at first mention.
+    #[inline]
     pub(crate) fn intern(&mut self, label: Label) -> LabelId {
         let hash = label.hash();
         let place = usize::from(hash.to_le_bytes()[7] & 7);

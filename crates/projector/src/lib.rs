@@ -5,25 +5,32 @@
 
 #![deny(clippy::float_arithmetic)]
 
+mod apply;
 mod booking;
 mod bucket;
 mod correction;
+mod error;
 mod evidence;
+mod finder;
 mod fold;
 mod identity;
 mod labels;
 mod message;
+mod minute;
 mod net;
+mod packed;
 mod projector;
 mod snapshot;
 mod steps;
 mod thread;
+mod tick;
 mod timeline;
 mod varint;
 
+pub use error::ProjectError;
 pub use fold::{FoldState, OpenWindow, Rules};
 pub use identity::{charge_id, conversation_id};
 pub use net::{EvidenceReport, NetCharge, NetConversation, ThreadHistory, WithdrawnConversation};
-pub use projector::{BUCKETS, FUTURE_TOLERANCE, HORIZON, ProjectError, Projected, Projector, bucket_of};
+pub use projector::{BUCKETS, FUTURE_TOLERANCE, HORIZON, Projected, Projector, bucket_of};
 pub use snapshot::SnapshotError;
 pub use steps::StepEffect;

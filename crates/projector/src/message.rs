@@ -4,25 +4,7 @@
 
 use model::{MessageRef, Offset, UnixMillis};
 
-use crate::labels::LabelId;
-
-/// 48 unsigned bits: milliseconds up to the year 10889, offsets up to 2.8 × 10¹⁴.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Packed48([u8; 6]);
-
-impl Packed48 {
-    const MAX: u64 = (1 << 48) - 1;
-
-    fn new(value: u64) -> Self {
-        let [a, b, c, d, e, f, ..] = value.min(Self::MAX).to_le_bytes();
-        Self([a, b, c, d, e, f])
-    }
-
-    fn get(self) -> u64 {
-        let [a, b, c, d, e, f] = self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
-    }
-}
+use crate::{labels::LabelId, packed::Packed48};
 
 /// Which side a remembered item is of. The order of the variants is the order at the same instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -191,6 +173,12 @@ impl Message {
             Side::Business => 4,
         };
         (self.at(), rank, self.id)
+    }
+
+    /// Whether it comes before another in their thread: mostly the time alone decides.
+    pub(crate) fn is_before(&self, other: &Self) -> bool {
+        let (at, others) = (self.at(), other.at());
+        at < others || (at == others && self.key() < other.key())
     }
 }
 

@@ -120,8 +120,8 @@ impl Projector {
     pub fn net_conversations(&self, bucket: u16, each: &mut dyn FnMut(NetConversation)) {
         let Slot::Loaded(loaded) = &self.buckets[usize::from(bucket)] else { return };
         for thread in &loaded.threads {
-            for booked in &thread.conversations {
-                if let Some(net) = self.net(thread.id, booked) {
+            for booked in thread.conversations() {
+                if let Some(net) = self.net(thread.id(), booked) {
                     each(net);
                 }
             }
@@ -152,35 +152,34 @@ impl Projector {
             return None;
         };
         let has_it = |thread: &&Thread| {
-            let phone = self.words.get(thread.id.business_phone);
+            let phone = self.words.get(thread.business_phone);
             let named = |opened_at, initiator| {
-                let found = conversation_id(phone, thread.id.user, opened_at, initiator);
+                let found = conversation_id(phone, thread.user, opened_at, initiator);
                 found.0 == id || charge_id(found).0 == id
             };
             thread.timeline.find(MessageRef(id)).is_some()
-                || thread.conversations.iter().any(|booked| named(booked.opener.at(), booked.initiator))
-                || thread.withdrawn.values().any(|gone| named(gone.opened_at, gone.initiator))
+                || thread.conversations().any(|booked| named(booked.opener.at(), booked.initiator))
+                || thread.withdrawn().any(|gone| named(gone.opened_at, gone.initiator))
         };
         let thread = loaded.threads.iter().find(has_it)?;
-        let phone = self.words.get(thread.id.business_phone);
+        let phone = self.words.get(thread.business_phone);
         let steps = self.steps(thread);
         let messages = thread.timeline.iter().zip(steps);
-        let withdrawn = thread.withdrawn.values().map(|gone| WithdrawnConversation {
-            conversation: conversation_id(phone, thread.id.user, gone.opened_at, gone.initiator),
+        let withdrawn = thread.withdrawn().map(|gone| WithdrawnConversation {
+            conversation: conversation_id(phone, thread.user, gone.opened_at, gone.initiator),
             opened_at: gone.opened_at,
             initiator: gone.initiator,
             last_entry: gone.last_sequence,
         });
         Some(ThreadHistory {
             business_phone: phone.clone(),
-            user: thread.id.user,
-            leading_digits: thread.id.leading_digits,
+            user: thread.user,
+            leading_digits: thread.id().leading_digits,
             messages: messages.map(|(message, effect)| self.report(thread, message, effect)).collect(),
             withdrawn: withdrawn.collect(),
             conversations: thread
-                .conversations
-                .iter()
-                .filter_map(|booked| self.net(thread.id, booked))
+                .conversations()
+                .filter_map(|booked| self.net(thread.id(), booked))
                 .collect(),
         })
     }
@@ -207,7 +206,7 @@ impl Projector {
             booking: booked.bookings,
             category: self.labels.get(earner.label()).category,
             price: book.price(thread, booked),
-            entry: booked.charge_sequence,
+            entry: booked.charge_sequence(),
         });
         Some(NetConversation {
             conversation,
@@ -224,7 +223,7 @@ impl Projector {
             user_messages: booked.user_messages,
             business_messages: booked.business_messages,
             charge,
-            last_entry: booked.last_sequence,
+            last_entry: booked.last_sequence(),
         })
     }
 

@@ -8,16 +8,16 @@ use model::{
     Category, Configured, ContentHash, DispositionCounts, Initiator, LeadingDigits, MessageKind, MessageRef,
     Offset, PartitionId, Sequence, Symbol, UnixMillis, UserRef,
 };
-use smallvec::SmallVec;
 
 use crate::{
     booking::{Booked, ThreadId, Withdrawn},
     bucket::Bucket,
-    evidence::{Evidence, EvidenceLog},
+    evidence::Evidence,
     fold::{FoldState, OpenWindow},
     identity::{charge_id, conversation_id},
     labels::{Label, LabelId},
     message::{Flags, Message},
+    minute::Minute,
     projector::{BUCKETS, Projector, Slot},
     thread::Thread,
     timeline::{Chunk, Timeline},
@@ -91,7 +91,7 @@ impl Projector {
                 Slot::Loaded(bucket) => bucket.first_waiting_minute(),
                 Slot::Away(first) => *first,
             };
-            put_signed(&mut out, first.unwrap_or(-1));
+            put_signed(&mut out, first.map_or(-1, |minute| i64::from(minute.0)));
         }
         out
     }
@@ -138,7 +138,7 @@ impl Projector {
         projector.counts = counts;
         for slot in &mut projector.buckets {
             let minute = input.signed()?;
-            *slot = Slot::Away((minute >= 0).then_some(minute));
+            *slot = Slot::Away(u32::try_from(minute).ok().map(Minute));
         }
         Ok(projector)
     }
@@ -166,17 +166,17 @@ impl Projector {
         put(out, bucket.threads.len() as u64);
         for thread in &bucket.threads {
             put_thread(out, thread);
-            let phone = self.words.get(thread.id.business_phone);
+            let phone = self.words.get(thread.business_phone);
             for message in thread.timeline.iter().filter(|message| message.offset() >= since.0) {
                 ids(message.id.0);
             }
-            for booked in thread.conversations.iter().filter(|booked| booked.last_sequence > since.1) {
-                let id = conversation_id(phone, thread.id.user, booked.opener.at(), booked.initiator);
+            for booked in thread.conversations().filter(|booked| booked.last_sequence() > since.1) {
+                let id = conversation_id(phone, thread.user, booked.opener.at(), booked.initiator);
                 ids(id.0);
                 ids(charge_id(id).0);
             }
-            for gone in thread.withdrawn.values().filter(|gone| gone.last_sequence > since.1) {
-                let id = conversation_id(phone, thread.id.user, gone.opened_at, gone.initiator);
+            for gone in thread.withdrawn().filter(|gone| gone.last_sequence > since.1) {
+                let id = conversation_id(phone, thread.user, gone.opened_at, gone.initiator);
                 ids(id.0);
                 ids(charge_id(id).0);
             }
@@ -215,32 +215,32 @@ impl Projector {
 }
 
 fn put_thread(out: &mut Vec<u8>, thread: &Thread) {
-    out.extend_from_slice(&thread.id.user.0);
-    out.extend_from_slice(&thread.id.leading_digits.0);
-    put(out, u64::from(thread.id.business_phone.0));
+    let id = thread.id();
+    out.extend_from_slice(&id.user.0);
+    out.extend_from_slice(&id.leading_digits.0);
+    put(out, u64::from(id.business_phone.0));
     put_state(out, &thread.state);
-    put(out, thread.timeline.chunks.len() as u64);
-    for chunk in &thread.timeline.chunks {
+    put(out, thread.timeline.chunk_count() as u64);
+    for chunk in thread.timeline.chunks() {
         put_state(out, &chunk.before);
         put(out, chunk.messages.len() as u64);
         let mut previous = (0, 0);
         chunk.messages.iter().for_each(|message| put_message(out, message, &mut previous));
     }
-    put(out, thread.conversations.len() as u64);
+    put(out, thread.conversations().count() as u64);
     let mut previous = (0, 0);
-    for booked in &thread.conversations {
+    for booked in thread.conversations() {
         put_booked(out, booked, &mut previous);
     }
-    put(out, thread.withdrawn.len() as u64);
-    for gone in thread.withdrawn.values() {
+    put(out, thread.withdrawn().count() as u64);
+    for gone in thread.withdrawn() {
         put_signed(out, gone.opened_at.0);
         out.push(u8::from(gone.initiator == Initiator::Business));
         put(out, u64::from(gone.bookings));
         put(out, gone.last_sequence.0);
     }
-    let reports = thread.evidence.iter().flat_map(|log| log.iter());
-    put(out, thread.evidence.as_ref().map_or(0, |log| log.iter().len()) as u64);
-    for report in reports {
+    put(out, thread.reports().count() as u64);
+    for report in thread.reports() {
         out.extend_from_slice(&report.message.0);
         put_signed(out, report.at.0);
         put(out, report.offset.0);
@@ -256,7 +256,7 @@ fn get_thread(input: &mut Input<'_>) -> Result<Thread, Damaged> {
     let business_phone = Symbol(input.small()?);
     let mut thread = Thread::new(ThreadId { user, business_phone, leading_digits }, 0);
     thread.state = get_state(input)?;
-    let mut chunks = SmallVec::new();
+    let mut chunks = Vec::new();
     for _ in 0..input.length()? {
         let before = get_state(input)?;
         let length = input.length()?;
@@ -268,11 +268,9 @@ fn get_thread(input: &mut Input<'_>) -> Result<Thread, Damaged> {
         chunks.push(Chunk { before, messages });
     }
     thread.timeline = Timeline::from_chunks(chunks);
-    let length = input.length()?;
-    thread.conversations.reserve_exact(length);
     let mut previous = (0, 0);
-    for _ in 0..length {
-        thread.conversations.push(get_booked(input, &mut previous)?);
+    for _ in 0..input.length()? {
+        thread.add_conversation(get_booked(input, &mut previous)?);
     }
     for _ in 0..input.length()? {
         let gone = Withdrawn {
@@ -281,22 +279,17 @@ fn get_thread(input: &mut Input<'_>) -> Result<Thread, Damaged> {
             bookings: input.small()?,
             last_sequence: Sequence(input.number()?),
         };
-        thread.withdrawn.insert((gone.opened_at, gone.initiator), gone);
+        thread.note_withdrawn(gone);
     }
-    let reports = input.length()?;
-    if reports > 0 {
-        let mut log = EvidenceLog::default();
-        for _ in 0..reports {
-            log.put(Evidence {
-                message: MessageRef(input.array()?),
-                at: UnixMillis(input.signed()?),
-                offset: Offset(input.number()?),
-                account: Symbol(input.small()?),
-                what: u16::try_from(input.number()?).map_err(|_| Damaged)?,
-                verdict_hash: input.small()?,
-            });
-        }
-        thread.evidence = Some(Box::new(log));
+    for _ in 0..input.length()? {
+        thread.keep_report(Evidence {
+            message: MessageRef(input.array()?),
+            at: UnixMillis(input.signed()?),
+            offset: Offset(input.number()?),
+            account: Symbol(input.small()?),
+            what: u16::try_from(input.number()?).map_err(|_| Damaged)?,
+            verdict_hash: input.small()?,
+        });
     }
     Ok(thread)
 }
@@ -369,18 +362,19 @@ fn pass_message(input: &mut Input<'_>) -> Result<(), Damaged> {
 }
 
 fn put_state(out: &mut Vec<u8>, state: &FoldState) {
-    let charged = state.open.is_some_and(|open| open.charged);
+    let (open, user_last_at) = (state.open(), state.user_last_at());
+    let charged = open.is_some_and(|open| open.charged);
     let consent = match state.consent {
         None => 0,
         Some(false) => 1,
         Some(true) => 2,
     };
-    let present = u8::from(state.open.is_some()) << 3 | u8::from(state.user_last_at.is_some()) << 4;
+    let present = u8::from(open.is_some()) << 3 | u8::from(user_last_at.is_some()) << 4;
     out.push(u8::from(charged) | consent << 1 | present);
-    if let Some(open) = &state.open {
+    if let Some(open) = open {
         put_signed(out, open.ends_at.0);
     }
-    if let Some(at) = &state.user_last_at {
+    if let Some(at) = user_last_at {
         put_signed(out, at.0);
     }
 }
@@ -397,7 +391,7 @@ fn get_state(input: &mut Input<'_>) -> Result<FoldState, Damaged> {
         false => None,
     };
     let user_last_at = if bits & 16 != 0 { Some(UnixMillis(input.signed()?)) } else { None };
-    Ok(FoldState { open, consent, user_last_at })
+    Ok(FoldState::new(open, consent, user_last_at))
 }
 
 fn put_booked(out: &mut Vec<u8>, booked: &Booked, previous: &mut (i64, i64)) {
@@ -416,8 +410,8 @@ fn put_booked(out: &mut Vec<u8>, booked: &Booked, previous: &mut (i64, i64)) {
     put(out, u64::from(booked.user_messages));
     put(out, u64::from(booked.business_messages));
     put(out, u64::from(booked.bookings));
-    put(out, booked.charge_sequence.0);
-    put(out, booked.last_sequence.0);
+    put(out, booked.charge_sequence().0);
+    put(out, booked.last_sequence().0);
 }
 
 fn get_booked(input: &mut Input<'_>, previous: &mut (i64, i64)) -> Result<Booked, Damaged> {
@@ -428,17 +422,15 @@ fn get_booked(input: &mut Input<'_>, previous: &mut (i64, i64)) -> Result<Booked
         (true, true) => Some(opener),
         (true, false) => Some(get_message(input, previous)?),
     };
-    Ok(Booked {
-        opener,
+    let booked = Booked {
         earner,
-        initiator: initiator_of(bits & 1 != 0),
         without_consent: bits & 2 != 0,
         closed: bits & 4 != 0,
         ends_at: UnixMillis(previous.0.checked_add(input.signed()?).ok_or(Damaged)?),
         user_messages: input.small()?,
         business_messages: input.small()?,
         bookings: input.small()?,
-        charge_sequence: Sequence(input.number()?),
-        last_sequence: Sequence(input.number()?),
-    })
+        ..Booked::new(opener, initiator_of(bits & 1 != 0), None)
+    };
+    Ok(booked.with_sequences(Sequence(input.number()?), Sequence(input.number()?)))
 }

@@ -66,18 +66,18 @@ impl Projector {
     pub(crate) fn steps(&self, thread: &Thread) -> Vec<StepEffect> {
         let Some(configuration) = self.configuration() else { return Vec::new() };
         let rules = Rules::of(configuration.tariff());
-        let phone = self.words.get(thread.id.business_phone);
-        let mut state = thread.timeline.chunks.first().map_or_else(Default::default, |chunk| chunk.before);
+        let phone = self.words.get(thread.business_phone);
+        let mut state = thread.timeline.chunk(0).before;
         // A thread that has forgotten its first messages begins inside a conversation that the ledger still has.
         let begun = thread.timeline.iter().next().and_then(|first| {
             let before = |booked: &&crate::booking::Booked| booked.opener.key() < first.key();
-            thread.conversations.iter().rev().find(before)
+            thread.conversations().rev().find(before)
         });
         let mut open =
-            begun.map(|booked| conversation_id(phone, thread.id.user, booked.opener.at(), booked.initiator));
+            begun.map(|booked| conversation_id(phone, thread.user, booked.opener.at(), booked.initiator));
         let mut effects = Vec::new();
         for message in thread.timeline.iter() {
-            let before = state.open;
+            let before = state.open();
             let effect = match message.flags.counts() {
                 true => step(&rules, &mut state, message),
                 false => Effect::None,
@@ -85,7 +85,7 @@ impl Projector {
             effects.push(match (effect, open) {
                 (Effect::None, _) => StepEffect::None,
                 (Effect::Opens { initiator, ends_at, charges, .. }, _) => {
-                    let conversation = conversation_id(phone, thread.id.user, message.at(), initiator);
+                    let conversation = conversation_id(phone, thread.user, message.at(), initiator);
                     open = Some(conversation);
                     StepEffect::Opens { conversation, initiator, ends_at, charges }
                 }

@@ -2,68 +2,137 @@
 
 use std::collections::BTreeMap;
 
-use model::{Disposition, Initiator, Record, SealedBody, SealedEvent, Sequence, UnixMillis};
-use smallvec::SmallVec;
+use model::{
+    Disposition, Initiator, LeadingDigits, Record, SealedBody, SealedEvent, Symbol, UnixMillis, UserRef,
+};
 
 use crate::{
     booking::{Book, Booked, ThreadId, Withdrawn},
     evidence::{Evidence, EvidenceLog, Novelty, bit_of, compare, together, verdict_hash},
     fold::{Effect, FoldState, Rules, step},
     labels::{Label, Labels},
-    message::{Flags, Message, Side, seen},
+    message::{Flags, Message, OrderKey, Side, seen},
+    minute::Minute,
     timeline::Timeline,
 };
 
-/// All that is kept of a thread.
+/// All that is kept of a thread. The order of the fields is that of memory: what each message needs comes first, in
+/// three lines of the cache, and what few need lies elsewhere.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Thread {
-    pub(crate) id: ThreadId,
-    pub(crate) timeline: Timeline,
-    /// The fold over all messages.
-    pub(crate) state: FoldState,
-    /// In order of their opening; all but the last are closed. Most threads have one, which lies beside the rest.
-    pub(crate) conversations: SmallVec<[Booked; 1]>,
-    /// By opening and initiator: a message may withdraw thousands, one after the other.
-    pub(crate) withdrawn: BTreeMap<(UnixMillis, Initiator), Withdrawn>,
-    pub(crate) evidence: Option<Box<EvidenceLog>>,
-    /// Minute under which it waits for a tick.
-    pub(crate) waits_for: Option<i64>,
+    pub(crate) user: UserRef,
+    pub(crate) business_phone: Symbol,
     /// A number that no other thread in this process has.
     pub(crate) hint: u32,
+    /// The fold over all messages.
+    pub(crate) state: FoldState,
+    pub(crate) timeline: Timeline,
+    /// The last conversation; all before it are closed.
+    last: Option<Booked>,
+    past: Option<Box<Past>>,
+    leading_digits: LeadingDigits,
+    waits_for: Minute,
+}
+
+/// What few threads have.
+#[derive(Debug, Default)]
+struct Past {
+    /// All conversations but the last, in order of their opening.
+    conversations: Vec<Booked>,
+    /// By opening and initiator: a message may withdraw thousands, one after the other.
+    withdrawn: BTreeMap<(UnixMillis, Initiator), Withdrawn>,
+    evidence: EvidenceLog,
 }
 
 impl Thread {
     pub(crate) fn new(id: ThreadId, hint: u32) -> Self {
         Self {
-            id,
-            timeline: Timeline::default(),
-            state: FoldState::default(),
-            conversations: SmallVec::new(),
-            withdrawn: BTreeMap::new(),
-            evidence: None,
-            waits_for: None,
+            user: id.user,
+            business_phone: id.business_phone,
             hint,
+            state: FoldState::default(),
+            timeline: Timeline::default(),
+            last: None,
+            past: None,
+            leading_digits: id.leading_digits,
+            waits_for: Minute::NEVER,
         }
     }
 
-    /// Reads the lines of memory that the thread itself takes.
+    pub(crate) fn id(&self) -> ThreadId {
+        ThreadId { user: self.user, business_phone: self.business_phone, leading_digits: self.leading_digits }
+    }
+
+    /// Reads the lines of memory that every message needs of the thread itself.
     pub(crate) fn touch_head(&self) -> u8 {
         let [low, ..] = self.hint.to_le_bytes();
-        let lengths = self.conversations.len() ^ self.timeline.chunks.len() ^ self.withdrawn.len();
-        let [length, ..] = lengths.to_le_bytes();
-        self.id.user.0[0]
-            .wrapping_add(low)
-            .wrapping_add(length)
-            .wrapping_add(u8::from(self.state.open.is_some()))
+        let closed = self.last.as_ref().is_some_and(|last| last.closed);
+        low.wrapping_add(u8::from(self.timeline.has_messages())).wrapping_add(u8::from(closed))
     }
 
     /// Reads what the next message will be compared with.
     pub(crate) fn touch_tail(&self) -> u8 {
-        let last = self
-            .conversations
+        // Its id and its flags may lie in two lines.
+        self.timeline
             .last()
-            .map_or(0, |last| last.opener.id.0[0].wrapping_add(u8::from(last.closed)));
-        self.timeline.last().map_or(last, |message| message.id.0[0].wrapping_add(last))
+            .map_or(0, |message| message.id.0[0].wrapping_add(u8::from(message.flags.counts())))
+    }
+
+    fn past_mut(&mut self) -> &mut Past {
+        self.past.get_or_insert_default()
+    }
+
+    /// In order of their opening.
+    pub(crate) fn conversations(&self) -> impl DoubleEndedIterator<Item = &Booked> {
+        self.past.iter().flat_map(|past| &past.conversations).chain(&self.last)
+    }
+
+    pub(crate) fn last_conversation_mut(&mut self) -> Option<&mut Booked> {
+        self.last.as_mut()
+    }
+
+    /// How many were opened before `key`.
+    pub(crate) fn opened_before(&self, key: OrderKey) -> usize {
+        let earlier = self.past.as_ref().map_or(&[][..], |past| &past.conversations);
+        match &self.last {
+            Some(last) if last.opener.key() < key => earlier.len() + 1,
+            Some(_) | None => earlier.partition_point(|booked| booked.opener.key() < key),
+        }
+    }
+
+    pub(crate) fn add_conversation(&mut self, booked: Booked) {
+        if let Some(before) = self.last.replace(booked) {
+            self.past_mut().conversations.push(before);
+        }
+    }
+
+    /// Takes all conversations from `start` on out.
+    pub(crate) fn take_conversations(&mut self, start: usize) -> Vec<Booked> {
+        let last = self.last.take();
+        let Some(past) = &mut self.past else { return last.into_iter().skip(start).collect() };
+        let mut taken = past.conversations.split_off(start.min(past.conversations.len()));
+        taken.extend(last);
+        self.last = past.conversations.pop();
+        taken
+    }
+
+    /// What is left of conversations that were withdrawn.
+    pub(crate) fn withdrawn(&self) -> impl Iterator<Item = &Withdrawn> {
+        self.past.iter().flat_map(|past| past.withdrawn.values())
+    }
+
+    pub(crate) fn note_withdrawn(&mut self, gone: Withdrawn) {
+        self.past_mut().withdrawn.insert((gone.opened_at, gone.initiator), gone);
+    }
+
+    /// The minute under which it waits for a tick.
+    pub(crate) fn waits_for(&self) -> Minute {
+        self.waits_for
+    }
+
+    pub(crate) fn wait_for(&mut self, minute: Minute) {
+        self.waits_for = minute;
     }
 
     /// Takes an event: tells what became of it, and whether its provider's verdict is news.
@@ -110,8 +179,7 @@ impl Thread {
             return match late {
                 true => Taken::Is(Disposition::Late),
                 false => Taken::Changes {
-                    old: None,
-                    new: reported,
+                    change: Change { old: None, new: reported },
                     fate: Disposition::Applied,
                     verdict_is_new: false,
                 },
@@ -135,7 +203,8 @@ impl Thread {
             fate = Disposition::Duplicate;
             if self.evidence_of(&known).next().is_none() {
                 let new = known.moved_to(event.occurred_at, record.offset);
-                return Taken::Changes { old: Some(known), new, fate, verdict_is_new: false };
+                let change = Change { old: Some(known), new };
+                return Taken::Changes { change, fate, verdict_is_new: false };
             }
         } else if late {
             return Taken::Is(Disposition::Late);
@@ -151,7 +220,7 @@ impl Thread {
         let described = reported.flags.with_evidence(known.flags.evidence());
         let changed = known.with_label(label).with_flags(described);
         let new = self.with_report(labels, &known, changed, report);
-        Taken::Changes { old: Some(known), new, fate, verdict_is_new: false }
+        Taken::Changes { change: Change { old: Some(known), new }, fate, verdict_is_new: false }
     }
 
     /// A status.
@@ -171,11 +240,10 @@ impl Thread {
             let flags = Flags::new(Side::Business, report.what);
             let new = Message::new(report.message, report.at, report.offset, label, flags);
             if says_something {
-                self.evidence_mut().put(report);
+                self.keep_report(report);
             }
             return Taken::Changes {
-                old: None,
-                new,
+                change: Change { old: None, new },
                 fate: Disposition::Applied,
                 verdict_is_new: says_something,
             };
@@ -183,8 +251,8 @@ impl Thread {
         if known.side() != Side::Business {
             return Taken::Is(Disposition::Conflict);
         }
-        let novelty = match &self.evidence {
-            Some(log) if log.of(known.id).next().is_some() => log.novelty(&report),
+        let novelty = match &self.past {
+            Some(past) if past.evidence.of(known.id).next().is_some() => past.evidence.novelty(&report),
             Some(_) | None => {
                 let only = inline_report(&known, labels);
                 if only.what == report.what && only.at.second() == report.at.second() {
@@ -206,7 +274,7 @@ impl Thread {
             && self.evidence_of(&known).all(|known| known.verdict_hash != report.verdict_hash);
         let changed = known.with_flags(known.flags.with_evidence(report.what));
         let new = self.with_report(labels, &known, changed, report);
-        Taken::Changes { old: Some(known), new, fate, verdict_is_new }
+        Taken::Changes { change: Change { old: Some(known), new }, fate, verdict_is_new }
     }
 
     /// Keeps one more report of a known message, and gives the message as all its reports make it.
@@ -218,7 +286,7 @@ impl Thread {
         report: Evidence,
     ) -> Message {
         let only = inline_report(known, labels);
-        let log = self.evidence_mut();
+        let log = &mut self.past_mut().evidence;
         if log.of(known.id).next().is_none() {
             log.put(only);
         }
@@ -233,13 +301,19 @@ impl Thread {
         }
     }
 
-    fn evidence_mut(&mut self) -> &mut EvidenceLog {
-        self.evidence.get_or_insert_default()
+    /// Keeps a report beside the one that its message carries.
+    pub(crate) fn keep_report(&mut self, report: Evidence) {
+        self.past_mut().evidence.put(report);
+    }
+
+    /// All reports kept beside those that messages carry.
+    pub(crate) fn reports(&self) -> impl Iterator<Item = &Evidence> {
+        self.past.iter().flat_map(|past| past.evidence.iter())
     }
 
     /// The reports of a message beside the one that it carries itself; none if that is the only one.
     pub(crate) fn evidence_of(&self, message: &Message) -> impl Iterator<Item = &Evidence> {
-        self.evidence.iter().flat_map(|log| log.of(message.id))
+        self.past.iter().flat_map(|past| past.evidence.of(message.id))
     }
 
     /// The report that the message itself made.
@@ -248,29 +322,31 @@ impl Thread {
         kept.copied().unwrap_or_else(|| inline_report(known, labels))
     }
 
-    /// Books what a taken event changes.
-    pub(crate) fn change(&mut self, rules: &Rules, book: &mut Book<'_>, old: Option<Message>, new: Message) {
-        let in_order = old.is_none() && self.timeline.last().is_none_or(|last| last.key() < new.key());
+    /// Books what a taken event changes. Tells whether it came behind all others.
+    pub(crate) fn change(&mut self, rules: &Rules, book: &mut Book<'_>, change: &Change) -> bool {
+        let Change { old, new } = change;
+        let in_order = old.is_none() && self.timeline.last().is_none_or(|last| last.is_before(new));
         if in_order {
             self.append(rules, book, new);
-        } else if old.is_some_and(|old| same_to_the_fold(&old, &new)) {
-            self.timeline.replace(new);
+        } else if old.is_some_and(|old| same_to_the_fold(&old, new)) {
+            self.timeline.replace(*new);
         } else {
-            self.correct(rules, book, old, Some(new));
+            self.correct(rules, book, *old, Some(*new));
         }
+        in_order
     }
 
     /// A message behind all others.
-    fn append(&mut self, rules: &Rules, book: &mut Book<'_>, message: Message) {
+    fn append(&mut self, rules: &Rules, book: &mut Book<'_>, message: &Message) {
         let before = self.state;
         if message.flags.counts() {
-            match step(rules, &mut self.state, &message) {
+            match step(rules, &mut self.state, message) {
                 Effect::None => {}
                 Effect::Opens { initiator, ends_at, charges, without_consent } => {
-                    let without_consent = without_consent && book.tracks_consent(&message);
-                    self.open(book, &message, initiator, ends_at, charges, without_consent);
+                    let without_consent = without_consent && book.tracks_consent(message);
+                    self.open(book, message, initiator, ends_at, charges, without_consent);
                 }
-                Effect::Joins { ends_at, charges } => self.join(book, &message, ends_at, charges),
+                Effect::Joins { ends_at, charges } => self.join(book, message, ends_at, charges),
             }
         }
         self.timeline.push(before, message);
@@ -285,34 +361,37 @@ impl Thread {
         charges: bool,
         without_consent: bool,
     ) {
-        if let Some(last) = self.conversations.last_mut().filter(|last| !last.closed) {
-            book.close(self.id, last);
+        let id = self.id();
+        if let Some(last) = self.last.as_mut().filter(|last| !last.closed) {
+            book.close(id, last);
         }
         let mut booked = self.booked_for(message, initiator, without_consent);
         booked.ends_at = ends_at;
         count(&mut booked, message);
-        book.open(self.id, &mut booked);
+        book.open(id, &mut booked);
         if charges {
-            book.charge_for(self.id, &mut booked, *message);
+            book.charge_for(id, &mut booked, *message);
         }
         if ends_at <= book.partition_time {
-            book.close(self.id, &mut booked);
+            book.close(id, &mut booked);
         }
-        if self.conversations.len() == self.conversations.capacity() {
-            self.conversations.reserve_exact(1 + self.conversations.len() / 4);
-        }
-        self.conversations.push(booked);
+        self.add_conversation(booked);
     }
 
     fn join(&mut self, book: &mut Book<'_>, message: &Message, ends_at: UnixMillis, charges: bool) {
-        let Some(last) = self.conversations.last_mut() else { return };
+        let Some(last) = &mut self.last else { return };
         count(last, message);
         last.ends_at = ends_at;
+        if !charges && !last.closed {
+            return;
+        }
+        let id = self.id();
+        let Some(last) = &mut self.last else { return };
         if charges {
-            book.charge_for(self.id, last, *message);
+            book.charge_for(id, last, *message);
         }
         if last.closed {
-            book.revise(self.id, last, ends_at > book.partition_time);
+            book.revise(id, last, ends_at > book.partition_time);
         }
     }
 
@@ -323,25 +402,13 @@ impl Thread {
         initiator: Initiator,
         without_consent: bool,
     ) -> Booked {
-        let before = self.withdrawn.remove(&(opener.at(), initiator));
-        Booked {
-            opener: *opener,
-            earner: None,
-            initiator,
-            without_consent,
-            closed: false,
-            ends_at: opener.at(),
-            user_messages: 0,
-            business_messages: 0,
-            bookings: before.map_or(0, |gone| gone.bookings),
-            charge_sequence: Sequence(0),
-            last_sequence: before.map_or(Sequence(0), |gone| gone.last_sequence),
-        }
+        let before = self.past.as_mut().and_then(|past| past.withdrawn.remove(&(opener.at(), initiator)));
+        Booked { without_consent, ..Booked::new(*opener, initiator, before) }
     }
 
     /// The end of the conversation whose close has not been announced.
     pub(crate) fn open_end(&self) -> Option<UnixMillis> {
-        self.conversations.last().filter(|last| !last.closed).map(|last| last.ends_at)
+        self.last.as_ref().filter(|last| !last.closed).map(|last| last.ends_at)
     }
 }
 
@@ -350,9 +417,16 @@ impl Thread {
 pub(crate) enum Taken {
     /// Nothing changes.
     Is(Disposition),
-    /// `new` stands in the place of `old`. `fate` is applied; or duplicate, where a repeat told an earlier instant of the
+    /// A message is new, or another than it was. `fate` is applied; or duplicate, where a repeat told an earlier instant of the
     /// same second.
-    Changes { old: Option<Message>, new: Message, fate: Disposition, verdict_is_new: bool },
+    Changes { change: Change, fate: Disposition, verdict_is_new: bool },
+}
+
+/// A message in the place of another, or of none.
+#[derive(Debug)]
+pub(crate) struct Change {
+    old: Option<Message>,
+    new: Message,
 }
 
 /// The one report of a message that has no others.

@@ -1,27 +1,34 @@
 //! The messages of a thread in order, in chunks that each know the state before them.
 //!
-//! Invariant: chunks are sorted and hold at most [`CHUNK_MAX`] messages; `before` of a chunk is the fold over all
-//! messages before it. So a late message costs a chunk's length, whatever the length of the thread.
+//! Invariant: chunks are sorted and hold at most [`CHUNK_MAX`] messages, few in a short thread; `before` of a chunk is
+//! the fold over all messages before it. So a late message costs a chunk's length, whatever the length of the thread.
 
 use hashbrown::HashTable;
 use model::{MessageRef, UnixMillis};
-use smallvec::SmallVec;
 
 use crate::{
     fold::{FoldState, Rules, step},
     message::{Message, OrderKey},
 };
 
+/// Room in a chunk of a thread that has few. It is taken in two steps, so that nothing is moved often: threads are
+/// many, and each takes a message now and then.
+const ROOM: usize = 16;
+/// Room in the first step.
+const FIRST_ROOM: usize = 4;
+/// From this number of chunks on they may grow up to [`CHUNK_MAX`].
+const MANY_CHUNKS: usize = 16;
 /// A chunk that grows beyond this is cut in two.
-pub(crate) const CHUNK_MAX: usize = 256;
-/// From this length on a look-up by id uses a table; below it, reading along is faster.
-const INDEX_FROM: usize = 48;
+const CHUNK_MAX: usize = 256;
+/// From this number of chunks on a look-up by id uses a table; below it, reading along is faster.
+const INDEX_FROM: usize = 4;
 
 /// Messages between two known states.
 #[derive(Debug, Clone, Default)]
+#[repr(C)]
 pub(crate) struct Chunk {
-    pub(crate) before: FoldState,
     pub(crate) messages: Vec<Message>,
+    pub(crate) before: FoldState,
 }
 
 /// Where a message stands.
@@ -31,12 +38,20 @@ pub(crate) struct Place {
     pub(crate) index: usize,
 }
 
-/// All remembered messages of a thread.
+/// All remembered messages of a thread. The last chunk lies in the thread itself: most messages come in order.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Timeline {
-    pub(crate) chunks: SmallVec<[Chunk; 1]>,
     ids: IdFilter,
-    by_id: Option<Box<IdTable>>,
+    last: Chunk,
+    earlier: Option<Box<Earlier>>,
+}
+
+/// What few messages ask for.
+#[derive(Debug, Default)]
+struct Earlier {
+    chunks: Vec<Chunk>,
+    by_id: Option<IdTable>,
 }
 
 /// Tells of most ids that they are new, without a look at the messages: a Bloom filter of two bits an id. At 48
@@ -45,6 +60,13 @@ pub(crate) struct Timeline {
 struct IdFilter([u64; 4]);
 
 impl IdFilter {
+    /// Of a thread with a table: the filter itself rules nothing out.
+    const FULL: Self = Self([u64::MAX; 4]);
+
+    fn is_full(&self) -> bool {
+        self.0.iter().all(|word| *word == u64::MAX)
+    }
+
     /// Two places among 256. Ids are keyed hashes, so that any of their bytes are as good as a hash of them.
     fn places(id: MessageRef) -> [(usize, u64); 2] {
         [id.0[8], id.0[9]].map(|place| (usize::from(place >> 6), 1 << (place & 63)))
@@ -62,8 +84,12 @@ impl IdFilter {
 }
 
 impl Timeline {
-    pub(crate) fn from_chunks(chunks: SmallVec<[Chunk; 1]>) -> Self {
-        let mut timeline = Self { chunks, ids: IdFilter::default(), by_id: None };
+    pub(crate) fn from_chunks(mut chunks: Vec<Chunk>) -> Self {
+        let last = chunks.pop().unwrap_or_default();
+        let mut timeline = Self { last, ..Self::default() };
+        if !chunks.is_empty() {
+            timeline.earlier_mut().chunks = chunks;
+        }
         let mut ids = IdFilter::default();
         timeline.iter().for_each(|message| ids.add(message.id));
         timeline.ids = ids;
@@ -71,18 +97,57 @@ impl Timeline {
         timeline
     }
 
+    fn earlier_mut(&mut self) -> &mut Earlier {
+        self.earlier.get_or_insert_default()
+    }
+
+    fn earlier_chunks(&self) -> &[Chunk] {
+        self.earlier.as_ref().map_or(&[], |earlier| &earlier.chunks)
+    }
+
+    /// The number of chunks; an empty thread has one, which is empty.
+    pub(crate) fn chunk_count(&self) -> usize {
+        self.earlier_chunks().len() + 1
+    }
+
+    /// The chunk of this number; the last for any greater one.
+    pub(crate) fn chunk(&self, number: usize) -> &Chunk {
+        self.earlier_chunks().get(number).unwrap_or(&self.last)
+    }
+
+    /// See [`Self::chunk`].
+    pub(crate) fn chunk_mut(&mut self, number: usize) -> &mut Chunk {
+        let earlier = self.earlier.as_mut().and_then(|earlier| earlier.chunks.get_mut(number));
+        earlier.unwrap_or(&mut self.last)
+    }
+
+    pub(crate) fn chunks(&self) -> impl ExactSizeIterator<Item = &Chunk> {
+        (0..self.chunk_count()).map(|number| self.chunk(number))
+    }
+
+    /// How many messages a chunk may hold.
+    fn chunk_limit(&self) -> usize {
+        if self.earlier_chunks().len() < MANY_CHUNKS { ROOM } else { CHUNK_MAX }
+    }
+
+    pub(crate) fn has_messages(&self) -> bool {
+        !self.last.messages.is_empty()
+    }
+
     pub(crate) fn last(&self) -> Option<&Message> {
-        self.chunks.last().and_then(|chunk| chunk.messages.last())
+        self.last.messages.last()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Message> {
-        self.chunks.iter().flat_map(|chunk| &chunk.messages)
+        self.chunks().flat_map(|chunk| &chunk.messages)
     }
 
     /// The message with this id.
     pub(crate) fn find(&self, id: MessageRef) -> Option<Message> {
-        match &self.by_id {
-            None if !self.ids.may_have(id) => None,
+        if !self.ids.may_have(id) {
+            return None;
+        }
+        match self.earlier.as_ref().and_then(|earlier| earlier.by_id.as_ref()) {
             None => self.iter().find(|message| message.id == id).copied(),
             Some(table) => table.find(id, |at| self.at_instant(at, id)),
         }
@@ -98,106 +163,138 @@ impl Timeline {
 
     /// Where a message with this key stands, or would go: the chunk is the last that begins at or before it.
     pub(crate) fn place_of(&self, key: OrderKey) -> Place {
-        let after =
-            self.chunks.partition_point(|chunk| chunk.messages.first().is_none_or(|m| m.key() <= key));
-        let chunk = after.saturating_sub(1);
-        let index = self.chunks.get(chunk).map_or(0, |c| c.messages.partition_point(|m| m.key() < key));
-        Place { chunk, index }
+        let begins_before = |chunk: &Chunk| chunk.messages.first().is_none_or(|first| first.key() <= key);
+        let earlier = self.earlier_chunks();
+        let chunk = match begins_before(&self.last) {
+            true => earlier.len(),
+            false => earlier.partition_point(begins_before).saturating_sub(1),
+        };
+        Place { chunk, index: self.chunk(chunk).messages.partition_point(|message| message.key() < key) }
     }
 
     pub(crate) fn iter_from(&self, from: Place) -> impl Iterator<Item = &Message> {
-        let first = self.chunks.get(from.chunk).map_or(&[][..], |chunk| &chunk.messages[from.index..]);
-        first.iter().chain(self.chunks.iter().skip(from.chunk + 1).flat_map(|chunk| &chunk.messages))
+        let start = move |number| if number == from.chunk { from.index } else { 0 };
+        (from.chunk..self.chunk_count()).flat_map(move |number| &self.chunk(number).messages[start(number)..])
     }
 
     /// Adds a message behind all others. `before` is the state before it.
-    pub(crate) fn push(&mut self, before: FoldState, message: Message) {
-        if self.chunks.last().is_none_or(|chunk| chunk.messages.len() >= CHUNK_MAX) {
-            self.chunks.push(Chunk { before, messages: Vec::new() });
+    pub(crate) fn push(&mut self, before: FoldState, message: &Message) {
+        if self.last.messages.len() == self.last.messages.capacity() {
+            self.make_room_behind();
         }
-        let chunk = self.chunks.len() - 1;
-        push_tight(&mut self.chunks[chunk].messages, message);
-        self.note(&message);
+        if self.last.messages.is_empty() {
+            self.last.before = before;
+        }
+        self.last.messages.push(*message);
+        self.note(message);
+    }
+
+    #[cold]
+    fn make_room_behind(&mut self) {
+        let limit = self.chunk_limit();
+        if self.last.messages.len() < limit {
+            make_room(&mut self.last.messages, limit);
+            return;
+        }
+        let next = Chunk { messages: Vec::with_capacity(ROOM), ..Chunk::default() };
+        let full = std::mem::replace(&mut self.last, next);
+        self.earlier_mut().chunks.push(full);
+        self.index_if_long();
     }
 
     /// Puts a message in its place; the states of later chunks, and cutting a long one, are the caller's.
     pub(crate) fn insert(&mut self, message: Message) {
-        if self.chunks.is_empty() {
-            self.push(FoldState::default(), message);
-            return;
-        }
+        let limit = self.chunk_limit();
         let place = self.place_of(message.key());
-        let chunk = &mut self.chunks[place.chunk];
-        reserve_tight(&mut chunk.messages);
-        chunk.messages.insert(place.index, message);
+        let messages = &mut self.chunk_mut(place.chunk).messages;
+        make_room(messages, limit);
+        messages.insert(place.index, message);
         self.note(&message);
     }
 
     /// Cuts the chunk of `key` in two if it has grown too long.
     pub(crate) fn split_if_long(&mut self, rules: &Rules, key: OrderKey) {
+        let limit = self.chunk_limit();
         let number = self.place_of(key).chunk;
-        let Some(chunk) = self.chunks.get_mut(number).filter(|chunk| chunk.messages.len() > CHUNK_MAX) else {
+        let is_last = number + 1 == self.chunk_count();
+        let chunk = self.chunk_mut(number);
+        if chunk.messages.len() <= limit {
             return;
-        };
-        let later = chunk.messages.split_off(CHUNK_MAX / 2);
+        }
+        let later = chunk.messages.split_off(limit / 2);
+        chunk.messages.shrink_to(limit);
         let mut before = chunk.before;
         for message in chunk.messages.iter().filter(|m| m.flags.counts()) {
             step(rules, &mut before, message);
         }
-        self.chunks.insert(number + 1, Chunk { before, messages: later });
+        let later = Chunk { before, messages: later };
+        if is_last {
+            let first = std::mem::replace(&mut self.last, later);
+            self.earlier_mut().chunks.push(first);
+        } else {
+            self.earlier_mut().chunks.insert(number + 1, later);
+        }
+        self.index_if_long();
     }
 
     /// Takes a message out.
     pub(crate) fn remove(&mut self, message: &Message) {
         let place = self.place_of(message.key());
-        let Some(chunk) = self.chunks.get_mut(place.chunk) else { return };
-        if chunk.messages.get(place.index).is_some_and(|found| found.id == message.id) {
-            chunk.messages.remove(place.index);
-            if chunk.messages.is_empty() && self.chunks.len() > 1 {
-                self.chunks.remove(place.chunk);
-            }
-            if let Some(table) = &mut self.by_id {
-                table.remove(message);
-            }
+        let messages = &mut self.chunk_mut(place.chunk).messages;
+        if messages.get(place.index).is_none_or(|found| found.id != message.id) {
+            return;
+        }
+        messages.remove(place.index);
+        let is_empty = messages.is_empty();
+        let Some(earlier) = &mut self.earlier else { return };
+        if let Some(table) = &mut earlier.by_id {
+            table.remove(message);
+        }
+        if is_empty && place.chunk < earlier.chunks.len() {
+            earlier.chunks.remove(place.chunk);
+        } else if is_empty && let Some(last) = earlier.chunks.pop() {
+            self.last = last;
         }
     }
 
     /// Changes what is known of a message that keeps its place.
     pub(crate) fn replace(&mut self, message: Message) {
         let place = self.place_of(message.key());
-        if let Some(found) = self.chunks.get_mut(place.chunk).and_then(|c| c.messages.get_mut(place.index)) {
+        if let Some(found) = self.chunk_mut(place.chunk).messages.get_mut(place.index) {
             *found = message;
         }
     }
 
     fn note(&mut self, message: &Message) {
-        self.ids.add(message.id);
-        match &mut self.by_id {
-            Some(table) => table.insert(message),
-            None => self.index_if_long(),
+        // Where the filter says nothing any more there may be a table; else what lies elsewhere need not be asked.
+        if !self.ids.is_full() {
+            self.ids.add(message.id);
+        } else if let Some(table) = self.earlier.as_mut().and_then(|earlier| earlier.by_id.as_mut()) {
+            table.insert(message);
         }
     }
 
     fn index_if_long(&mut self) {
-        let length: usize = self.chunks.iter().map(|chunk| chunk.messages.len()).sum();
-        if length > INDEX_FROM {
+        if self.chunk_count() >= INDEX_FROM && self.earlier_mut().by_id.is_none() {
             let mut table = IdTable::default();
             self.iter().for_each(|message| table.insert(message));
-            self.by_id = Some(Box::new(table));
+            self.earlier_mut().by_id = Some(table);
+            self.ids = IdFilter::FULL;
         }
     }
 }
 
-/// Grows by a quarter: threads are many, and room that is never used would be much of the memory.
-fn reserve_tight(messages: &mut Vec<Message>) {
-    if messages.len() == messages.capacity() {
-        messages.reserve_exact(3 + messages.len() / 4);
+/// Makes room for one message more.
+fn make_room(messages: &mut Vec<Message>, limit: usize) {
+    let (length, room) = (messages.len(), messages.capacity());
+    if length == room {
+        let wanted = match room {
+            0 => FIRST_ROOM,
+            1..ROOM => ROOM,
+            _ => (2 * room).min(limit),
+        };
+        messages.reserve_exact(wanted.max(length + 1) - length);
     }
-}
-
-fn push_tight(messages: &mut Vec<Message>, message: Message) {
-    reserve_tight(messages);
-    messages.push(message);
 }
 
 /// Id → time, from which the place follows. Entries are twelve bytes.
@@ -299,7 +396,7 @@ mod tests {
             timeline.split_if_long(&RULES, message.key());
         }
         assert!(timeline.iter().map(Message::at).is_sorted());
-        assert!(timeline.chunks.iter().all(|chunk| chunk.messages.len() <= CHUNK_MAX));
+        assert!(timeline.chunks().all(|chunk| chunk.messages.len() <= CHUNK_MAX));
         for n in 0..2_000 {
             assert_eq!(timeline.find(message(n).id), Some(message(n)));
         }

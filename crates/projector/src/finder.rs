@@ -1,0 +1,90 @@
+//! Which thread of a bucket is a user's: a flat table of tags, one line of memory for a look-up.
+//!
+//! Knows nothing of threads but their places. Invariant: at most three of four slots are taken, and none is ever freed.
+
+/// A place, and enough of a hash to tell it from most others without a look at what lies there.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    tag: u32,
+    at: u32,
+}
+
+impl Slot {
+    const FREE: Self = Self { tag: 0, at: u32::MAX };
+
+    fn is_free(self) -> bool {
+        self.at == u32::MAX
+    }
+}
+
+/// Places by tag. Tags are bits of keyed hashes, so that they are spread well as they are.
+#[derive(Debug, Default)]
+pub(crate) struct Finder {
+    /// As many as a power of two, or none.
+    slots: Vec<Slot>,
+    taken: usize,
+}
+
+impl Finder {
+    /// The first place with this tag of which `is_it` holds.
+    #[inline]
+    pub(crate) fn find(&self, tag: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut number = tag as usize;
+        loop {
+            let slot = self.slots.get(number & mask)?;
+            if slot.is_free() {
+                return None;
+            }
+            if slot.tag == tag && is_it(slot.at) {
+                return Some(slot.at);
+            }
+            number += 1;
+        }
+    }
+
+    /// Reads the line in which a look-up of this tag begins.
+    #[inline]
+    pub(crate) fn touch(&self, tag: u32) -> u32 {
+        self.slots.get(tag as usize & self.slots.len().wrapping_sub(1)).map_or(0, |slot| slot.tag)
+    }
+
+    /// Adds a place.
+    pub(crate) fn insert(&mut self, tag: u32, at: u32) {
+        if 4 * (self.taken + 1) > 3 * self.slots.len() {
+            let larger = vec![Slot::FREE; (2 * self.slots.len()).max(8)];
+            let smaller = std::mem::replace(&mut self.slots, larger);
+            smaller.into_iter().filter(|slot| !slot.is_free()).for_each(|slot| self.put(slot));
+        }
+        self.put(Slot { tag, at });
+        self.taken += 1;
+    }
+
+    fn put(&mut self, slot: Slot) {
+        let mask = self.slots.len() - 1;
+        let mut number = slot.tag as usize & mask;
+        while !self.slots[number].is_free() {
+            number = (number + 1) & mask;
+        }
+        self.slots[number] = slot;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_found_by_tag_also_where_tags_collide() {
+        let mut finder = Finder::default();
+        assert_eq!(finder.find(7, |_| true), None);
+        let tag = |at: u32| at.wrapping_mul(0x9e37_79b9) & 0xffff_f0ff;
+        for at in 0..1_000 {
+            finder.insert(tag(at), at);
+        }
+        for at in 0..1_000 {
+            assert_eq!(finder.find(tag(at), |found| found == at), Some(at));
+        }
+        assert_eq!(finder.find(tag(3), |found| found == 4), None);
+    }
+}
