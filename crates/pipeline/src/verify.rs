@@ -167,6 +167,8 @@ impl<S: Store> Installation<S> {
             }
             Ok::<_, PipelineError>(found)
         })?;
+        // Another thread may have done the last steps, or all of them.
+        work.tell(on_progress);
         work.put_together(found)
     }
 }
@@ -255,7 +257,12 @@ impl<'a, S: Store> Work<'a, S> {
     }
 
     fn step(&self, on_progress: &mut OnProgress<'_>) {
-        let work_done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        self.done.fetch_add(1, Ordering::Relaxed);
+        self.tell(on_progress);
+    }
+
+    fn tell(&self, on_progress: &mut OnProgress<'_>) {
+        let work_done = self.done.load(Ordering::Relaxed);
         let entries = self.entries.load(Ordering::Relaxed);
         on_progress(Progress {
             stage: Stage::Verifying,
