@@ -167,15 +167,19 @@ impl Publisher for TransactionalProducer {
 
 /// What a failed transaction means to the service.
 fn of_transaction(error: KafkaError) -> PortError {
-    match &error {
-        KafkaError::Transaction(cause) if cause.txn_requires_abort() => PortError::Aborted(cause.string()),
-        KafkaError::Transaction(cause) => match cause.code() {
-            RDKafkaErrorCode::Fenced
+    let KafkaError::Transaction(cause) = &error else { return unavailable(error) };
+    let is_fenced = matches!(
+        cause.code(),
+        RDKafkaErrorCode::Fenced
             | RDKafkaErrorCode::InvalidProducerEpoch
             | RDKafkaErrorCode::ProducerFenced
-            | RDKafkaErrorCode::State => PortError::Fenced(cause.string()),
-            _ => PortError::Unavailable(cause.string()),
-        },
-        _ => unavailable(error),
+            | RDKafkaErrorCode::State
+    );
+    if cause.txn_requires_abort() {
+        PortError::Aborted(cause.string())
+    } else if is_fenced {
+        PortError::Fenced(cause.string())
+    } else {
+        PortError::Unavailable(cause.string())
     }
 }
