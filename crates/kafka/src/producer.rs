@@ -5,6 +5,7 @@
 
 use std::{
     sync::{Mutex, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -29,7 +30,8 @@ const TRANSACTION_TIME_MAX: Duration = Duration::from_secs(15);
 const INIT_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long ending a transaction may take, with the broker away for a while.
 const COMMIT_TIME_MAX: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(1);
+/// Between two looks at what became of records. The client's own wait spins through its last millisecond.
+const PAUSE: Duration = Duration::from_micros(500);
 
 /// A transactional producer.
 pub(crate) struct TransactionalProducer {
@@ -99,7 +101,8 @@ impl TransactionalProducer {
             match call(&self.producer) {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && began.elapsed() < time_max => {
-                    self.producer.poll(Duration::from_millis(50));
+                    thread::sleep(Duration::from_millis(20));
+                    self.producer.poll(Duration::ZERO);
                 }
                 Err(error) => return Err(of_transaction(error)),
             }
@@ -139,7 +142,8 @@ impl Publisher for TransactionalProducer {
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again))
                     if began.elapsed() < TRANSACTION_TIME_MAX =>
                 {
-                    self.producer.poll(POLL);
+                    thread::sleep(PAUSE);
+                    self.producer.poll(Duration::ZERO);
                     out = again;
                 }
                 Err((error, _)) => return Err(of_transaction(error)),
@@ -150,7 +154,8 @@ impl Publisher for TransactionalProducer {
     fn settle(&mut self) -> Result<(), PortError> {
         let began = Instant::now();
         while self.producer.in_flight_count() > 0 {
-            self.producer.poll(POLL);
+            thread::sleep(PAUSE);
+            self.producer.poll(Duration::ZERO);
             if began.elapsed() > TRANSACTION_TIME_MAX {
                 return Err(PortError::Aborted("the broker took too long to take the records".to_owned()));
             }
@@ -167,15 +172,19 @@ impl Publisher for TransactionalProducer {
 
 /// What a failed transaction means to the service.
 fn of_transaction(error: KafkaError) -> PortError {
-    match &error {
-        KafkaError::Transaction(cause) if cause.txn_requires_abort() => PortError::Aborted(cause.string()),
-        KafkaError::Transaction(cause) => match cause.code() {
-            RDKafkaErrorCode::Fenced
+    let KafkaError::Transaction(cause) = &error else { return unavailable(error) };
+    let is_fenced = matches!(
+        cause.code(),
+        RDKafkaErrorCode::Fenced
             | RDKafkaErrorCode::InvalidProducerEpoch
             | RDKafkaErrorCode::ProducerFenced
-            | RDKafkaErrorCode::State => PortError::Fenced(cause.string()),
-            _ => PortError::Unavailable(cause.string()),
-        },
-        _ => unavailable(error),
+            | RDKafkaErrorCode::State
+    );
+    if cause.txn_requires_abort() {
+        PortError::Aborted(cause.string())
+    } else if is_fenced {
+        PortError::Fenced(cause.string())
+    } else {
+        PortError::Unavailable(cause.string())
     }
 }

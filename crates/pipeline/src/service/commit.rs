@@ -77,13 +77,11 @@ impl<S: Store> Committing<S> {
 
     fn commit(&mut self, mut shares: Vec<Share>) -> Result<(), ServiceError> {
         let began = Instant::now();
+        self.keep_aside(&shares)?;
         let mut rows: Vec<Vec<Row>> = Vec::with_capacity(shares.len());
         let mut encoded = Vec::with_capacity(shares.len());
         let mut pieces = Vec::with_capacity(shares.len());
         for share in &mut shares {
-            self.quarantine.append(&share.quarantined)?;
-            let users: Vec<_> = share.users.iter().map(|(user, number)| (*user, number.as_str())).collect();
-            self.users.append(&users)?;
             // A partition that is being restored is not open yet.
             let encoder = match self.encoders.entry(share.partition) {
                 Entry::Occupied(known) => known.into_mut(),
@@ -148,6 +146,16 @@ impl<S: Store> Committing<S> {
             });
             self.hand_on(share.partition, ToPublish::Committed(share.partition, piece, share.next_offset));
         }
+        Ok(())
+    }
+
+    /// What is not in the ledger, of all partitions at once: each of the two files is synced on its own.
+    fn keep_aside(&mut self, shares: &[Share]) -> Result<(), ServiceError> {
+        let quarantined: Vec<_> = shares.iter().flat_map(|share| share.quarantined.iter().cloned()).collect();
+        self.quarantine.append(&quarantined)?;
+        let users = shares.iter().flat_map(|share| &share.users);
+        let users: Vec<_> = users.map(|(user, number)| (*user, number.as_str())).collect();
+        self.users.append(&users)?;
         Ok(())
     }
 

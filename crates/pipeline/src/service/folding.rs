@@ -6,6 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
     path::PathBuf,
+    time::{Duration, Instant},
 };
 
 use ledger::{
@@ -68,6 +69,7 @@ pub(crate) struct Folding {
     share: Share,
     /// What the newest checkpoint knows of.
     saved: (Offset, Sequence),
+    saved_at: Instant,
     /// A checkpoint that is written, but not known to be committed.
     unconfirmed: Option<CheckpointRef>,
 }
@@ -106,6 +108,7 @@ impl Folding {
             caught_up: false,
             head,
             saved,
+            saved_at: Instant::now(),
             unconfirmed: None,
         };
         match (folding.projector.configured(), ahead) {
@@ -137,6 +140,12 @@ impl Folding {
     /// Where the next record is to be read.
     pub(crate) fn next_offset(&self) -> Offset {
         self.projector.next_offset()
+    }
+
+    /// Whether a checkpoint is due: by records, or by the time since the newest one if there is anything new.
+    pub(crate) fn is_checkpoint_due(&self, records: u64, interval: Duration) -> bool {
+        let since = self.since_checkpoint();
+        since >= records || (since > 0 && self.saved_at.elapsed() >= interval)
     }
 
     /// Records since the newest checkpoint.
@@ -293,6 +302,7 @@ impl Folding {
         }
         let checkpoint = writer.finish(ids)?;
         self.saved = (self.projector.next_offset(), self.projector.sequence());
+        self.saved_at = Instant::now();
         self.share.checkpoint = Some(checkpoint);
         self.unconfirmed = Some(checkpoint);
         Ok(())

@@ -22,6 +22,8 @@ use super::{
 
 /// Records that are committed at once at most, as long as the committing thread keeps up.
 const GROUP_RECORDS: u64 = 32_768;
+/// The state of a partition in which something happened is written at least this often.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What the projecting thread is told.
 pub(crate) enum ToProject {
@@ -129,11 +131,13 @@ impl Projecting {
 
     /// Writes the checkpoint that is most due: one at a time, so that folding pauses little.
     fn checkpoint_one(&mut self) {
-        let most = self.foldings.iter().max_by_key(|(_, folding)| folding.since_checkpoint());
-        if let Some((partition, folding)) = most
-            && folding.since_checkpoint() >= self.checkpoint_records
-        {
-            self.checkpoint(*partition);
+        let due = self
+            .foldings
+            .iter()
+            .filter(|(_, folding)| folding.is_checkpoint_due(self.checkpoint_records, CHECKPOINT_INTERVAL));
+        let most = due.max_by_key(|(_, folding)| folding.since_checkpoint()).map(|(partition, _)| *partition);
+        if let Some(partition) = most {
+            self.checkpoint(partition);
         }
     }
 
