@@ -174,7 +174,6 @@ mod tests {
             phase: Phase::Replaying,
             next_offset: Offset(40),
             end_offset: Offset(100),
-            at_end: false,
             record_time: Some(UnixMillis(1_000)),
             partition_time: Some(UnixMillis(1_500)),
             committed: Sequence(12),
