@@ -4,6 +4,7 @@
 
 mod client;
 mod cluster;
+mod feed;
 mod input;
 mod member;
 mod producer;
@@ -16,6 +17,7 @@ mod wait;
 pub use self::{
     client::{ClientSettings, Sasl, ScramHash, Tls},
     cluster::Cluster,
+    feed::{Fed, FeedError, LedgerFeed},
     input::{InputProducer, SendError},
     member::{Member, MemberSettings},
     secret::{Secret, SecretError},

@@ -9,8 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rdkafka::{ClientContext, client::OAuthToken};
+use rdkafka::{ClientContext, client::OAuthToken, config::RDKafkaLogLevel, consumer::ConsumerContext};
 use thiserror::Error;
+
+use crate::member::log;
 
 /// Hands a client its token; the context of a client that signs in by nothing else.
 ///
@@ -56,7 +58,13 @@ impl ClientContext for SignIn {
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
         self.token()
     }
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
 }
+
+impl ConsumerContext for SignIn {}
 
 /// Whose a token is, and when it runs out, in ms since 1970.
 fn claims(token: &str) -> Option<(String, i64)> {

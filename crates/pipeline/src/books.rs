@@ -109,7 +109,7 @@ impl<'a> StateReader<'a> {
 }
 
 impl PeriodSums {
-    fn add_net(&mut self, net: &NetConversation, digester: &mut Digester) {
+    pub(crate) fn add_net(&mut self, net: &NetConversation, digester: &mut Digester) {
         self.conversations += 1;
         self.open += u64::from(!net.closed);
         if let Some(charge) = &net.charge {

@@ -4,6 +4,7 @@
 //! Invariant: what a record led to is committed in one piece, after the record is safe in the log.
 
 mod agreement;
+pub mod book;
 mod books;
 mod commit;
 mod digest;

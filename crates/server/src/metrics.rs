@@ -179,6 +179,7 @@ mod tests {
             committed: Sequence(12),
             published: Sequence(10),
             replay: Some((Offset(20), Offset(90))),
+            ..PartitionMetrics::default()
         };
         let mut snapshot = MetricsSnapshot::default();
         snapshot.partitions.insert(3, partition);

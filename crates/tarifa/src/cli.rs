@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        charges, conversations, demo, entries, explain, generate, invoice, project, publish, quarantine,
-        replay, run, tariff, topics, verify,
+        charges, collect, conversations, demo, entries, explain, generate, invoice, project, publish,
+        quarantine, replay, run, tariff, topics, verify,
     },
     config::Config,
     failure::Failure,
@@ -54,6 +54,7 @@ enum Command {
     Tariff(tariff::TariffCommand),
     Generate(generate::GenerateArgs),
     Publish(publish::PublishArgs),
+    Collect(collect::CollectArgs),
     #[command(subcommand)]
     Topics(topics::TopicsCommand),
 }
@@ -79,6 +80,7 @@ impl Cli {
             Command::Quarantine(command) => quarantine::run(command, &config, out),
             Command::Tariff(command) => tariff::run(command, &config, out),
             Command::Generate(args) => generate::run(&args, out),
+            Command::Collect(args) => collect::run(&args, &config, out),
             Command::Publish(args) => publish::run(&args, &config, out),
             Command::Topics(command) => topics::run(command, &config, out),
         }

@@ -9,8 +9,8 @@ use clap::Args;
 
 use crate::{
     checks,
-    kafka::{self, Broker},
-    shell,
+    kafka::{self, Broker, Node},
+    python, shell,
 };
 
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ pub(crate) struct CiArguments {
     /// Run the later steps too when one has failed.
     #[arg(long)]
     keep_going: bool,
-    /// Run only the steps named here: fmt, clippy, boundaries, tidy, buf, test.
+    /// Run only the steps named here: fmt, tidy, boundaries, buf, deploy, clippy, test, kafka.
     #[arg(value_name = "STEP")]
     only: Vec<String>,
 }
@@ -38,13 +38,15 @@ struct Step {
 }
 
 /// Cheap ones first: who made a slip hears of it in seconds.
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 8] = [
     Step { name: "fmt", run: fmt },
     Step { name: "tidy", run: tidy },
     Step { name: "boundaries", run: boundaries },
     Step { name: "buf", run: buf },
+    Step { name: "deploy", run: deploy },
     Step { name: "clippy", run: clippy },
     Step { name: "test", run: test },
+    Step { name: "kafka", run: kafka_trial },
 ];
 
 /// Runs the steps. True if none failed.
@@ -53,7 +55,7 @@ pub(crate) fn run(arguments: &CiArguments) -> Result<bool> {
         let known = STEPS.iter().any(|step| step.name == name);
         anyhow::ensure!(
             known,
-            "there is no step `{name}`: steps are fmt, tidy, boundaries, buf, clippy, test"
+            "there is no step `{name}`: steps are fmt, tidy, boundaries, buf, deploy, clippy, test, kafka"
         );
     }
     let mut done = Vec::new();
@@ -112,6 +114,34 @@ fn test() -> Result<Outcome> {
             test.env_remove(kafka::BROKERS_VARIABLE);
             Ok(without_kafka(shell::passes(&mut test)?, what, must_be_complete()))
         }
+    }
+}
+
+/// The whole way on a real broker, with the verifier in Python as judge.
+fn kafka_trial() -> Result<Outcome> {
+    let left_out = |what| without_kafka(true, what, must_be_complete());
+    if let Some(what) = python::missing() {
+        return Ok(left_out(what));
+    }
+    match Broker::find()? {
+        Broker::Given(brokers) => Ok(outcome(kafka::trial::run(&brokers)?)),
+        Broker::Own(brokers) => {
+            let passed = kafka::trial::run(&brokers);
+            Node::named("default")?.down(false)?;
+            Ok(outcome(passed?))
+        }
+        Broker::Missing(what) => Ok(left_out(what)),
+    }
+}
+
+fn deploy() -> Result<Outcome> {
+    match python::missing() {
+        Some(what) => {
+            let why = format!("what lies in deploy/ was NOT checked: {what}");
+            eprintln!("{why}");
+            Ok(if must_be_complete() { Outcome::Failed } else { Outcome::Skipped(why) })
+        }
+        None => Ok(outcome(shell::passes(&mut checks::deploy::command()?)?)),
     }
 }
 

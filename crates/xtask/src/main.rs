@@ -8,6 +8,7 @@ mod bench;
 mod checks;
 mod ci;
 mod kafka;
+mod python;
 mod shell;
 mod soak;
 mod tarifa;

@@ -23,8 +23,8 @@ pub(crate) struct ChargesArgs {
 
 /// Lists them; the order is the same for the same charges, however their messages arrived.
 pub(crate) fn run(args: &ChargesArgs, config: &Config, out: &mut Out) -> Result<(), Failure> {
-    let mut opened = args.data.open(config, out)?;
-    let users = opened.users()?;
+    let mut books = args.data.books(config, out)?;
+    let users = books.users()?;
     let columns = vec![
         Column::text("chargeId").titled("charge"),
         Column::text("subject"),
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &ChargesArgs, config: &Config, out: &mut Out) -> Result<
         Column::number("booking"),
     ];
     let mut list = out.list(args.format.format, columns)?;
-    opened.net_conversations(&mut |net| {
+    books.net_conversations(&mut |net| {
         let Some(charge) = &net.charge else { return Ok(()) };
         let user = users.get(&net.user).cloned().unwrap_or_else(|| net.user.to_string());
         let category = (charge.category != model::Category::Unspecified).then(|| charge.category.as_str());

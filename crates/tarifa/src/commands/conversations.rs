@@ -3,7 +3,7 @@
 use model::Micros;
 
 use crate::{
-    commands::directory::{DataArgs, failure},
+    commands::directory::DataArgs,
     config::Config,
     failure::Failure,
     output::{Column, FormatArgs, Out, Value},
@@ -11,7 +11,10 @@ use crate::{
 
 /// List the conversations as they stand: opened, ended, charged, with their messages counted
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: tarifa conversations --data ./books --format csv")]
+#[command(after_help = "\
+Example: tarifa conversations --data ./books --format csv
+
+A book that `tarifa collect` made tells of an open conversation neither its end, which slides, nor its messages.")]
 pub(crate) struct ConversationsArgs {
     #[command(flatten)]
     data: DataArgs,
@@ -21,8 +24,9 @@ pub(crate) struct ConversationsArgs {
 
 /// Lists them; the order is the same for the same conversations, however their messages arrived.
 pub(crate) fn run(args: &ConversationsArgs, config: &Config, out: &mut Out) -> Result<(), Failure> {
-    let mut opened = args.data.open(config, out)?;
-    let users = opened.users().map_err(failure)?;
+    let mut books = args.data.books(config, out)?;
+    let users = books.users()?;
+    let tells_open = books.tells_of_open_conversations();
     let columns = vec![
         Column::text("conversationId").titled("conversation"),
         Column::text("accountId").titled("account"),
@@ -40,50 +44,27 @@ pub(crate) fn run(args: &ConversationsArgs, config: &Config, out: &mut Out) -> R
         Column::number("businessMessages"),
     ];
     let mut list = out.list(args.format.format, columns)?;
-    opened
-        .net_conversations(&mut |net| {
-            let user = users.get(&net.user).cloned().unwrap_or_else(|| net.user.to_string());
-            let amount = net.charge.as_ref().and_then(|charge| charge.price.amount);
-            let currency = net.charge.as_ref().map(|charge| charge.price.currency);
-            list.row(&[
-                Value::shown(&net.conversation),
-                Value::text(&*net.account),
-                Value::text(&*net.business_phone),
-                Value::text(user),
-                Value::text(net.initiator.as_str()),
-                Value::Time(net.opened_at),
-                Value::Time(net.expires_at),
-                if net.closed { Value::Time(net.expires_at) } else { Value::Absent },
-                net.charge.as_ref().map_or(Value::Absent, |charge| Value::Time(charge.at)),
-                amount.map_or(Value::Absent, |Micros(micros)| Value::Money(Micros(micros))),
-                Value::shown_if(currency.as_ref()),
-                Value::text(&*net.market),
-                Value::Count(u64::from(net.user_messages)),
-                Value::Count(u64::from(net.business_messages)),
-            ])
-            .map_err(Stop::Output)
-        })
-        .map_err(Stop::into_failure)?;
+    books.net_conversations(&mut |net| {
+        let user = users.get(&net.user).cloned().unwrap_or_else(|| net.user.to_string());
+        let amount = net.charge.as_ref().and_then(|charge| charge.price.amount);
+        let currency = net.charge.as_ref().map(|charge| charge.price.currency);
+        let told = |value: Value<'static>| if net.closed || tells_open { value } else { Value::Absent };
+        list.row(&[
+            Value::shown(&net.conversation),
+            Value::text(&*net.account),
+            Value::text(&*net.business_phone),
+            Value::text(user),
+            Value::text(net.initiator.as_str()),
+            Value::Time(net.opened_at),
+            told(Value::Time(net.expires_at)),
+            if net.closed { Value::Time(net.expires_at) } else { Value::Absent },
+            net.charge.as_ref().map_or(Value::Absent, |charge| Value::Time(charge.at)),
+            amount.map_or(Value::Absent, |Micros(micros)| Value::Money(Micros(micros))),
+            Value::shown_if(currency.as_ref()),
+            Value::text(&*net.market),
+            told(Value::Count(u64::from(net.user_messages))),
+            told(Value::Count(u64::from(net.business_messages))),
+        ])
+    })?;
     list.finish()
-}
-
-/// Why the listing ended early.
-enum Stop {
-    Pipeline(pipeline::PipelineError),
-    Output(Failure),
-}
-
-impl From<pipeline::PipelineError> for Stop {
-    fn from(error: pipeline::PipelineError) -> Self {
-        Self::Pipeline(error)
-    }
-}
-
-impl Stop {
-    fn into_failure(self) -> Failure {
-        match self {
-            Self::Pipeline(error) => failure(error),
-            Self::Output(failure) => failure,
-        }
-    }
 }

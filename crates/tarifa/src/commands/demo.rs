@@ -138,8 +138,9 @@ fn tell(opened: &mut Opened, commands: &Commands<'_>, is_kept: bool, out: &mut O
     quarantine(opened, &mut document)?;
     let title = format!("the entries of one thread, which begins with message {WORKED_EXAMPLE}");
     explain::entries(&worked, &title, &mut document)?;
-    for (place, summary) in invoice::accounts_and_periods(opened)? {
-        let made = invoice::make(opened, &place, summary, Grouping::Market)?;
+    for (place, summary) in invoice::accounts_and_periods(opened.ledger())? {
+        let made =
+            invoice::make(opened.ledger(), opened.configuration()?, &place, summary, Grouping::Market)?;
         document.remark(&format!(
             "——— {} ———",
             commands.command(&format!("invoice --account {} --period {}", place.account, place.period))
@@ -257,7 +258,7 @@ fn worked_example(opened: &mut Opened) -> Result<Vec<model::Entry>, Failure> {
     let last: Vec<Sequence> = held.chain(withdrawn).collect();
     let mut entries = Vec::new();
     for last in last {
-        entries.extend(explain::entries_about(opened, last)?);
+        entries.extend(explain::entries_about(opened.ledger(), pipeline::EMBEDDED_PARTITION, last)?);
     }
     entries.sort_by_key(|entry| entry.sequence);
     Ok(entries)

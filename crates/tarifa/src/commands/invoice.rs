@@ -4,12 +4,16 @@
 //! keeps, so that it takes as long for ten million entries as for ten.
 
 use finance::{Bill, Grouping, Invoice, LedgerHead, LedgerSums};
-use ledger::rollup::{AccountPeriod, PeriodSummary};
+use ledger::{
+    LedgerReader,
+    rollup::{AccountPeriod, PeriodSummary, QuarantineCounts},
+    store::SledStore,
+};
 use model::Period;
-use pipeline::EMBEDDED_PARTITION;
+use tariff::Configuration;
 
 use crate::{
-    commands::directory::{DataArgs, Opened, failure},
+    commands::directory::{DataArgs, failure},
     config::{Config, nearest},
     failure::Failure,
     output::{Column, Document, Format, InCsv, Out, Value},
@@ -70,19 +74,19 @@ enum InvoiceFormat {
 
 /// Prints it.
 pub(crate) fn run(args: &InvoiceArgs, config: &Config, out: &mut Out) -> Result<(), Failure> {
-    let opened = args.data.open(config, out)?;
+    let books = args.data.books(config, out)?;
     let by = match args.by {
         By::Market => Grouping::Market,
         By::Phone => Grouping::Phone,
         By::Template => Grouping::Template,
         By::Tag => Grouping::Tag,
     };
-    let known = accounts_and_periods(&opened)?;
+    let known = accounts_and_periods(books.ledger())?;
     let wanted = AccountPeriod::of(&args.account, args.period);
     let Some((place, summary)) = known.iter().find(|(place, _)| *place == wanted) else {
         return Err(unknown(&wanted, &known));
     };
-    let invoice = make(&opened, place, *summary, by)?;
+    let invoice = make(books.ledger(), &*books.configuration()?, place, *summary, by)?;
     let format = match args.format {
         InvoiceFormat::Table => Format::Table,
         InvoiceFormat::Json => Format::Json,
@@ -98,27 +102,36 @@ pub(crate) fn run(args: &InvoiceArgs, config: &Config, out: &mut Out) -> Result<
 }
 
 /// All accounts and months that there can be an invoice of.
-pub(crate) fn accounts_and_periods(opened: &Opened) -> Result<Vec<(AccountPeriod, PeriodSummary)>, Failure> {
-    opened.ledger().accounts_and_periods().map_err(|error| failure(error.into()))
+pub(crate) fn accounts_and_periods(
+    ledger: &LedgerReader<SledStore>,
+) -> Result<Vec<(AccountPeriod, PeriodSummary)>, Failure> {
+    ledger.accounts_and_periods().map_err(|error| failure(error.into()))
 }
 
-/// Makes the invoice of an account and month that the ledger has.
+/// Makes the invoice of an account and month that the ledger has, from all its partitions.
 pub(crate) fn make(
-    opened: &Opened,
+    ledger: &LedgerReader<SledStore>,
+    configuration: &Configuration,
     place: &AccountPeriod,
     summary: PeriodSummary,
     by: Grouping,
 ) -> Result<Invoice, Failure> {
     let failed = |error: ledger::LedgerError| failure(error.into());
-    let head = opened.ledger().head(EMBEDDED_PARTITION).map_err(failed)?;
+    let mut heads = Vec::new();
+    let mut quarantined = QuarantineCounts::default();
+    for (partition, head) in ledger.heads().map_err(failed)? {
+        heads.push(LedgerHead { partition, sequence: head.sequence, hash: head.hash });
+        let here = ledger.quarantined(partition).map_err(failed)?;
+        quarantined.0.iter_mut().zip(here.0).for_each(|(sum, count)| *sum += count);
+    }
     let sums = LedgerSums {
         place,
-        lines: &opened.ledger().rollup_lines(place).map_err(failed)?,
+        lines: &ledger.rollup_lines(place).map_err(failed)?,
         summary,
-        quarantined: opened.ledger().quarantined(EMBEDDED_PARTITION).map_err(failed)?,
-        heads: &[LedgerHead { partition: EMBEDDED_PARTITION, sequence: head.sequence, hash: head.hash }],
+        quarantined,
+        heads: &heads,
     };
-    let rules = opened.configuration().map_err(failure)?.account(&place.account);
+    let rules = configuration.account(&place.account);
     Invoice::from_rollups(&sums, &rules, by).map_err(|error| Failure::bad_data(error.to_string()))
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Invariant: a command prints through [`crate::output::Out`] and ends through [`crate::failure::Failure`], nothing else.
 
+pub(crate) mod books;
 pub(crate) mod broker;
 pub(crate) mod charges;
+pub(crate) mod collect;
 pub(crate) mod conversations;
 pub(crate) mod demo;
 pub(crate) mod directory;

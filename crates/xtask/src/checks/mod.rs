@@ -5,6 +5,7 @@
 pub(crate) mod boundaries;
 pub(crate) mod buf;
 pub(crate) mod data;
+pub(crate) mod deploy;
 pub(crate) mod pure;
 pub(crate) mod text;
 pub(crate) mod tidy;

@@ -5,10 +5,13 @@
 mod ask;
 mod jars;
 mod node;
+pub(crate) mod trial;
 mod verifier;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
+
+use crate::{python, shell};
 
 pub(crate) use self::{node::Node, verifier::Verifier};
 
@@ -43,6 +46,8 @@ enum Command {
         #[arg(long)]
         kill: bool,
     },
+    /// Goes the whole way once: service, traffic, book, invoice, verifier, compared with the ledger without Kafka.
+    Trial,
     /// Checks what is on the billing topics with the verifier in Python, which shares no code with Tarifa.
     Verify {
         /// Of which broker; the one that is up by default.
@@ -70,15 +75,24 @@ pub(crate) fn run(arguments: &KafkaArguments) -> Result<bool> {
                 eprintln!("no broker was there");
             }
         }
+        Command::Trial => {
+            if let Some(what) = python::missing() {
+                anyhow::bail!("{what}");
+            }
+            return match Broker::find()? {
+                Broker::Given(brokers) | Broker::Own(brokers) => trial::run(&brokers),
+                Broker::Missing(what) => anyhow::bail!("{what}"),
+            };
+        }
         Command::Verify { brokers, topic_prefix } => {
             let brokers = match brokers {
                 Some(brokers) => brokers.clone(),
                 None => Node::named("default")?.up(None)?.to_string(),
             };
-            if let Some(what) = verifier::missing() {
+            if let Some(what) = python::missing() {
                 anyhow::bail!("{what}");
             }
-            return crate::shell::passes(&mut Verifier::prepare()?.command(&brokers, topic_prefix));
+            return shell::passes(&mut Verifier::prepare()?.command(&brokers, topic_prefix));
         }
     }
     Ok(true)

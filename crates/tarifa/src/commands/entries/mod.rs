@@ -7,11 +7,11 @@ use std::collections::HashMap;
 
 pub(crate) use words::{amount_of, words as in_words};
 
-use model::{Entry, EntryHash, EntryKind, Sequence, UserRef};
-use pipeline::{EMBEDDED_PARTITION, PipelineError};
+use model::{Entry, EntryHash, EntryKind, PartitionId, Sequence, UserRef};
+use pipeline::PipelineError;
 
 use crate::{
-    commands::directory::DataArgs,
+    commands::{books::Books, directory::DataArgs},
     config::{self, Config},
     failure::Failure,
     output::{Column, Format, FormatArgs, List, Out, Value},
@@ -26,6 +26,9 @@ A table says each entry in words. JSON and CSV have all its fields, with its own
 pub(crate) struct EntriesArgs {
     #[command(flatten)]
     data: DataArgs,
+    /// Entries of this partition only: a book has them all, one after the other
+    #[arg(long, value_name = "NUMBER")]
+    partition: Option<u32>,
     /// Number of the first entry
     #[arg(long, value_name = "SEQUENCE", default_value_t = 1)]
     from: u64,
@@ -74,26 +77,38 @@ pub(crate) fn run(args: &EntriesArgs, config: &Config, out: &mut Out) -> Result<
             Failure::usage("--to is before --from").hint("give the number of the first entry to --from")
         );
     }
-    let opened = args.data.open(config, out)?;
-    let users = opened.users()?;
+    let books = args.data.books(config, out)?;
+    let users = books.users()?;
     let mut list = out.list(args.format.format, columns(args.format.format))?;
     let mut words = wire::Words::new();
     let last = Sequence(args.to.unwrap_or(u64::MAX));
     let failed = |error| Failure::from(PipelineError::Ledger(error));
-    let entries = opened.ledger().raw_entries(EMBEDDED_PARTITION, Sequence(args.from)).map_err(failed)?;
-    for raw in entries {
-        let raw = raw.map_err(failed)?;
-        if raw.sequence > last {
-            break;
-        }
-        let entry = wire::decode_entry(&raw.bytes, &mut words).map_err(|error| {
-            Failure::bad_data(format!("entry {} cannot be read", raw.sequence.0)).caused_by(error)
-        })?;
-        if args.kind.is_none_or(|kind| kind == entry.body.kind()) {
-            row(&mut list, args.format.format, &entry, &raw.hash, &users)?;
+    for partition in partitions(args, &books)? {
+        for raw in books.ledger().raw_entries(partition, Sequence(args.from)).map_err(failed)? {
+            let raw = raw.map_err(failed)?;
+            if raw.sequence > last {
+                break;
+            }
+            let entry = wire::decode_entry(&raw.bytes, &mut words).map_err(|error| {
+                Failure::bad_data(format!("entry {} cannot be read", raw.sequence.0)).caused_by(error)
+            })?;
+            if args.kind.is_none_or(|kind| kind == entry.body.kind()) {
+                row(&mut list, args.format.format, &entry, &raw.hash, &users)?;
+            }
         }
     }
     list.finish()
+}
+
+/// All partitions, or the one that was asked for.
+fn partitions(args: &EntriesArgs, books: &Books) -> Result<Vec<PartitionId>, Failure> {
+    let all = books.partitions();
+    let Some(wanted) = args.partition.map(PartitionId) else { return Ok(all) };
+    if all.contains(&wanted) {
+        return Ok(vec![wanted]);
+    }
+    Err(Failure::usage(format!("there is no partition {}", wanted.0))
+        .hint(format!("there are {}, numbered from 0", all.len())))
 }
 
 /// The columns of a list of entries.

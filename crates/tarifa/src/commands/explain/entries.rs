@@ -2,21 +2,21 @@
 //!
 //! Invariant: entries are found by following the link that each has to the one before, never by reading them all.
 
-use ledger::LedgerError;
-use model::{Entry, Sequence};
-use pipeline::EMBEDDED_PARTITION;
+use ledger::{LedgerError, LedgerReader, store::SledStore};
+use model::{Entry, PartitionId, Sequence};
 
-use crate::{
-    commands::directory::{Opened, failure},
-    failure::Failure,
-};
+use crate::{commands::directory::failure, failure::Failure};
 
 /// All entries about a conversation, oldest first. `last` is the newest of them.
-pub(crate) fn entries_about(opened: &Opened, last: Sequence) -> Result<Vec<Entry>, Failure> {
+pub(crate) fn entries_about(
+    ledger: &LedgerReader<SledStore>,
+    partition: PartitionId,
+    last: Sequence,
+) -> Result<Vec<Entry>, Failure> {
     let mut entries = Vec::new();
     let mut next = last;
     while next != Sequence(0) {
-        let read = opened.ledger().entry(EMBEDDED_PARTITION, next);
+        let read = ledger.entry(partition, next);
         let found = read.map_err(|error: LedgerError| failure(error.into()))?;
         let before = found.as_ref().and_then(|entry| Some(entry.body.conversation()?.previous_about));
         let (Some(entry), Some(before)) = (found, before.filter(|before| *before < next)) else {

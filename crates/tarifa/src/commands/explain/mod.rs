@@ -5,6 +5,7 @@
 //! ledger as in a small one. The one list that it reads through is the quarantine, when it is short or nothing else has
 //! the id.
 
+mod collected;
 mod entries;
 mod find;
 mod parts;
@@ -12,13 +13,17 @@ mod quarantine;
 mod why;
 
 use model::{ConversationId, MessageRef, Sequence};
+use pipeline::EMBEDDED_PARTITION;
 use projector::{EvidenceReport, NetConversation, ThreadHistory, WithdrawnConversation};
 
 pub(crate) use self::{entries::entries_about, parts::entries};
 
 use self::find::{Found, Named};
 use crate::{
-    commands::directory::{DataArgs, Opened, failure},
+    commands::{
+        books::Books,
+        directory::{DataArgs, Opened, failure},
+    },
     config::Config,
     failure::Failure,
     output::{Document, FormatArgs, Out},
@@ -46,7 +51,10 @@ pub(crate) struct ExplainArgs {
 
 /// Explains.
 pub(crate) fn run(args: &ExplainArgs, config: &Config, out: &mut Out) -> Result<(), Failure> {
-    let mut opened = args.data.open(config, out)?;
+    let mut opened = match args.data.books(config, out)? {
+        Books::Embedded(opened) => *opened,
+        Books::Collected(book) => return collected::explain(&book, &args.id, args.format.format, out),
+    };
     let found = find::find(&mut opened, &args.id)?;
     let mut document = out.document(args.format.format);
     match found {
@@ -107,7 +115,8 @@ fn explain(
         parts::reports(&messages, document)?;
     }
     let last = net.map(|net| net.last_entry).or_else(|| gone.map(|gone| gone.last_entry));
-    parts::entries(&entries_about(opened, last.unwrap_or(Sequence(0)))?, "entries about it", document)?;
+    let about = entries_about(opened.ledger(), EMBEDDED_PARTITION, last.unwrap_or(Sequence(0)))?;
+    parts::entries(&about, "entries about it", document)?;
     if quarantine::is_short(opened) {
         let kept =
             quarantine::search(opened, &mut |id| messages.iter().any(|report| report.message.message == id))?;

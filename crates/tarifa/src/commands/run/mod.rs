@@ -3,7 +3,7 @@
 //! Knows nothing of how it works. Invariant: told to stop, the process has ended ten seconds later.
 
 mod logging;
-mod stopping;
+pub(crate) mod stopping;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
