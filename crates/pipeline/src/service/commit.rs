@@ -6,6 +6,7 @@ use std::{
     collections::{BTreeMap, btree_map::Entry},
     sync::{
         Arc,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, Sender},
     },
     time::Instant,
@@ -30,8 +31,8 @@ use super::{
 pub(crate) enum ToCommit {
     /// A partition is opened.
     Open(Box<Outbox>, PartitionId),
-    /// What some partitions add, each at most once.
-    Shares(Vec<Share>),
+    /// What some partitions add, each at most once; and what counts those that have not been come to.
+    Shares(Vec<Share>, Option<Arc<AtomicUsize>>),
     /// A partition is given away.
     Close(PartitionId, Sender<()>),
 }
@@ -65,7 +66,12 @@ impl<S: Store> Committing<S> {
                     self.encoders.insert(partition, self.ledger.encoder(partition)?);
                     self.hand_on(partition, ToPublish::Open(outbox));
                 }
-                ToCommit::Shares(shares) => self.commit(shares)?,
+                ToCommit::Shares(shares, waiting) => {
+                    if let Some(waiting) = waiting {
+                        waiting.fetch_sub(1, Ordering::AcqRel);
+                    }
+                    self.commit(shares)?;
+                }
                 ToCommit::Close(partition, done) => {
                     self.encoders.remove(&partition);
                     self.hand_on(partition, ToPublish::Close(partition, done));

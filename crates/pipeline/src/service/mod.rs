@@ -28,7 +28,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc::{channel, sync_channel},
     },
     thread,
@@ -170,7 +170,7 @@ impl Parts<'_> {
         let Self { options, broker, place, dir, secret, metrics } = self;
         let reader = ledger.reader().clone();
         let (to_project, batches) = sync_channel(BATCHES_WAITING);
-        let (to_commit, shares) = sync_channel(1);
+        let (to_commit, shares) = sync_channel(2);
         let (confirm, confirmed) = channel();
         let (trouble, troubles) = channel();
         let (to_group, progress) = channel();
@@ -252,6 +252,7 @@ impl Parts<'_> {
                 commit_interval: options.commit_interval,
                 checkpoint_records: options.checkpoint_records,
                 to_commit,
+                commits_waiting: Arc::new(AtomicUsize::new(0)),
                 confirmed,
                 to_snapshots,
                 snapshot_interval: options.snapshot_interval,

@@ -5,7 +5,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender},
+    },
     time::{Duration, Instant},
 };
 
@@ -20,8 +24,11 @@ use super::{
     snapshot::{SetAside, SnapshotHead},
 };
 
-/// Records that are committed at once at most, as long as the committing thread keeps up.
-const GROUP_RECORDS: u64 = 32_768;
+/// Records that are committed at once at most. A commit waits for the disk, and folding goes on meanwhile: what comes
+/// together while one commit waits is the next.
+const GROUP_RECORDS_MAX: u64 = 262_144;
+/// Between two looks at whether the committing thread has come to what waits for it.
+const COMMIT_LOOK: Duration = Duration::from_millis(1);
 /// The state of a partition in which something happened is written at least this often.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -46,6 +53,8 @@ pub(crate) struct Projecting {
     pub(crate) to_snapshots: Option<Sender<SetAside>>,
     pub(crate) snapshot_interval: Duration,
     pub(crate) next_snapshot: BTreeMap<PartitionId, Instant>,
+    /// Commits that the committing thread has not come to yet.
+    pub(crate) commits_waiting: Arc<AtomicUsize>,
     /// Hears of partitions that had to be given up.
     pub(crate) trouble: Sender<(PartitionId, ServiceError)>,
     pub(crate) foldings: BTreeMap<PartitionId, Folding>,
@@ -59,14 +68,19 @@ impl Projecting {
     pub(crate) fn run(mut self, told: &Receiver<ToProject>) {
         let mut due = Instant::now() + self.commit_interval;
         loop {
-            let told = match told.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            let until_due = due.saturating_duration_since(Instant::now());
+            let wait = if self.is_commit_waiting() { until_due.max(COMMIT_LOOK) } else { until_due };
+            let told = match told.recv_timeout(wait) {
                 Ok(told) => self.hear(told),
                 Err(RecvTimeoutError::Timeout) => Ok(()),
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             let waiting: u64 = self.foldings.values().map(Folding::waiting).sum();
             let handed_on = match told {
-                Ok(()) if waiting >= GROUP_RECORDS || Instant::now() >= due => {
+                Ok(())
+                    if waiting >= GROUP_RECORDS_MAX
+                        || (Instant::now() >= due && !self.is_commit_waiting()) =>
+                {
                     due = Instant::now() + self.commit_interval;
                     self.checkpoint_one();
                     self.hand_on()
@@ -102,6 +116,10 @@ impl Projecting {
         if let Err(error) = folding.confirm(&checkpoint) {
             self.give_up(partition, error);
         }
+    }
+
+    fn is_commit_waiting(&self) -> bool {
+        self.commits_waiting.load(Ordering::Acquire) > 0
     }
 
     fn hear(&mut self, told: ToProject) -> Result<(), Ended> {
@@ -155,7 +173,10 @@ impl Projecting {
         if shares.is_empty() {
             return Ok(());
         }
-        self.to_commit.send(ToCommit::Shares(shares)).map_err(|_| Ended)
+        self.commits_waiting.fetch_add(1, Ordering::AcqRel);
+        self.to_commit
+            .send(ToCommit::Shares(shares, Some(Arc::clone(&self.commits_waiting))))
+            .map_err(|_| Ended)
     }
 
     fn give_up(&mut self, partition: PartitionId, error: ServiceError) {

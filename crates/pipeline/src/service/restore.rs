@@ -170,7 +170,7 @@ impl<S: Store> Restoring<'_, S> {
             if waiting.len() >= ENTRIES_AT_ONCE {
                 let mut share = Share::new(partition, head.first_offset, UnixMillis::MIN);
                 share.entries = std::mem::take(&mut waiting);
-                if self.to_commit.send(ToCommit::Shares(vec![share])).is_err() {
+                if self.to_commit.send(ToCommit::Shares(vec![share], None)).is_err() {
                     return ControlFlow::Break(());
                 }
             }
@@ -187,7 +187,7 @@ impl<S: Store> Restoring<'_, S> {
         share.checkpoint = Some(head.checkpoint);
         share.last = head.last;
         self.to_commit
-            .send(ToCommit::Shares(vec![share]))
+            .send(ToCommit::Shares(vec![share], None))
             .map_err(|_| ServiceError::ThreadEnded("committing thread"))?;
         self.wait_until_committed(snapshot)
     }

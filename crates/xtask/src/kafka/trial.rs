@@ -100,17 +100,25 @@ impl Trial<'_> {
         println!("{}", String::from_utf8_lossy(&collected).trim_end());
         let agree = collected == digests(&project)?;
         println!("{}", if agree { "digests of book and embedded ledger: equal" } else { "digests DIFFER" });
-        self.invoice(&book, &collected)?;
+        let billed = self.invoices(&[&book, &project], &collected)?;
         let verified = shell::passes(&mut verifier.command(self.brokers, &self.prefix))?;
-        Ok(agree && verified)
+        Ok(agree && billed && verified)
     }
 
-    /// Prints the invoice of the first account and month that digests name.
-    fn invoice(&self, book: &Path, digests: &[u8]) -> Result<()> {
+    /// Prints the invoice of the first account and month that digests name. True if it is the same from all directories.
+    fn invoices(&self, directories: &[&Path], digests: &[u8]) -> Result<bool> {
         let text = String::from_utf8_lossy(digests);
         let mut fields = text.lines().nth(1).context("the book has no account")?.split(',');
         let (account, period) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
-        self.show(&mut self.tarifa.on(book, &["invoice", "--account", account, "--period", period]))
+        let invoice = ["invoice", "--account", account, "--period", period];
+        let mut lines = Vec::new();
+        for directory in directories {
+            lines.push(result_of(self.tarifa.on(directory, &invoice).args(["--format", "csv"]))?);
+        }
+        let agree = lines.windows(2).all(|pair| pair[0] == pair[1]);
+        self.show(&mut self.tarifa.on(directories[0], &invoice))?;
+        println!("{}", if agree { "lines of both invoices: equal" } else { "lines of the invoices DIFFER" });
+        Ok(agree)
     }
 
     fn on_kafka(&self, arguments: &[&str]) -> Command {
@@ -120,7 +128,8 @@ impl Trial<'_> {
     }
 
     fn start(&self, listen: SocketAddr, secret: &Path) -> Result<Child> {
-        let mut command = self.on_kafka(&["run", "--app", "trial", "--log-level", "warn"]);
+        let mut command =
+            self.on_kafka(&["run", "--app", "trial", "--log-level", "warn", "--tick-interval-ms", "2000"]);
         command.arg("--listen").arg(listen.to_string()).arg("--secret").arg(secret);
         command.arg("--data").arg(self.work.join("service")).arg("--tariff").arg(&self.tariff);
         eprintln!("$ {command:?} &");
@@ -133,26 +142,28 @@ impl Trial<'_> {
     }
 }
 
-/// Waits until everything that was published is billed, and everything billed is published.
+/// Waits until everything that was sent is billed, every conversation closed, and everything booked published.
 fn drained(listen: SocketAddr) -> Result<()> {
+    let ticks = |text: &str| sum_of(text, "tarifa_records_total{disposition=\"control\"}");
+    let booked = |text: &str| sum_of(text, "tarifa_records_total") >= u64::from(EVENTS);
+    let text = wait(listen, "all events were billed", booked)?;
+    // The next tick but one of each partition was sent after the last event.
+    let enough = ticks(&text) + 2 * u64::from(PARTITIONS) + 1;
+    wait(listen, "time had passed on every partition", |text| ticks(text) >= enough)?;
+    let settled = |text: &str| sum_of(text, "tarifa_unpublished_entries") == 0;
+    wait(listen, "everything was published", settled).map(|_| ())
+}
+
+/// Looks at the metrics until they say so.
+fn wait(listen: SocketAddr, what: &str, holds: impl Fn(&str) -> bool) -> Result<String> {
     let begun = Instant::now();
-    let mut quiet = 0;
-    // Twice in a row, as the end of the input is asked for only now and then.
-    while quiet < 8 {
-        ensure!(
-            begun.elapsed() < DRAIN_TIME_MAX,
-            "the service has not come to the end of the input in three minutes"
-        );
+    loop {
+        if let Some(text) = metrics(listen).ok().filter(|text| holds(text)) {
+            return Ok(text);
+        }
+        ensure!(begun.elapsed() < DRAIN_TIME_MAX, "three minutes passed before {what}");
         thread::sleep(LOOK);
-        let done = metrics(listen).is_ok_and(|text| {
-            let sum = |name: &str| sum_of(&text, name);
-            sum("tarifa_lag_records") == 0
-                && sum("tarifa_unpublished_entries") == 0
-                && sum("tarifa_records_total") >= u64::from(EVENTS)
-        });
-        quiet = if done { quiet + 1 } else { 0 };
     }
-    Ok(())
 }
 
 fn metrics(listen: SocketAddr) -> Result<String> {
@@ -164,7 +175,7 @@ fn metrics(listen: SocketAddr) -> Result<String> {
     Ok(answer)
 }
 
-/// All values of a metric added up.
+/// All values of a metric added up, or the one with these labels.
 fn sum_of(text: &str, name: &str) -> u64 {
     let of_name =
         text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
@@ -231,5 +242,6 @@ mod tests {
         let text = "tarifa_lag_records{partition=\"0\"} 3\ntarifa_lag_records{partition=\"1\"} 4\n\
                     tarifa_lag_records_of_old 9\ntarifa_ready 1\n";
         assert_eq!((sum_of(text, "tarifa_lag_records"), sum_of(text, "tarifa_ready")), (7, 1));
+        assert_eq!(sum_of(text, "tarifa_lag_records{partition=\"1\"}"), 4);
     }
 }
