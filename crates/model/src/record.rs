@@ -30,6 +30,12 @@ pub struct Record {
     pub content: RecordContent,
 }
 
+impl AsMut<Self> for Record {
+    fn as_mut(&mut self) -> &mut Self {
+        self
+    }
+}
+
 impl AsRef<Self> for Record {
     fn as_ref(&self) -> &Self {
         self

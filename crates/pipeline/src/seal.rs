@@ -3,9 +3,9 @@
 //! Knows nothing of files or of what an event books. Invariant: behind it no number or message id in clear exists,
 //! but for the number of a new user on its way to the erasable directory.
 
-use ledger::{SealLater, SealedId, Secret, SymbolTable, log::LoggedRecord};
+use ledger::{SealLater, SealedId, Secret, SymbolTable};
 use model::{
-    ConsentFact, Event, EventBody, LeadingDigits, MessageRef, RecordContent, SealedBody, SealedEvent,
+    ConsentFact, Event, EventBody, LeadingDigits, MessageRef, Record, RecordContent, SealedBody, SealedEvent,
     SealedStatus, SealedTemplate, Symbol, Text, UserRef,
 };
 
@@ -88,9 +88,9 @@ impl Sealer {
     }
 
     /// Seals the ids that wait, and puts them into their records.
-    pub(crate) fn finish(&mut self, records: &mut [LoggedRecord]) {
+    pub(crate) fn finish<R: AsMut<Record>>(&mut self, records: &mut [R]) {
         self.later.seal(&self.secret, &mut |place, sealed| {
-            if let RecordContent::Event(event) = &mut records[place].record.content {
+            if let RecordContent::Event(event) = &mut records[place].as_mut().content {
                 match sealed {
                     SealedId::User(user) => event.user = user,
                     SealedId::Message(message) => event.message = message,

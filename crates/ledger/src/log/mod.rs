@@ -37,6 +37,12 @@ pub struct LoggedRecord {
     pub original: Option<Box<ContentHash>>,
 }
 
+impl AsMut<Record> for LoggedRecord {
+    fn as_mut(&mut self) -> &mut Record {
+        &mut self.record
+    }
+}
+
 impl AsRef<Record> for LoggedRecord {
     fn as_ref(&self) -> &Record {
         &self.record

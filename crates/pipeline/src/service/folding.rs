@@ -11,7 +11,7 @@ use std::{
 
 use ledger::{
     ConfigStore, Head, Quarantine, QuarantinedOriginal,
-    checkpoint::{CheckpointRef, StateStore, pair},
+    checkpoint::{CheckpointRef, StateStore},
 };
 use model::{
     Configured, ContentHash, DispositionCounts, Entry, Offset, PartitionId, Record, RecordContent, Sequence,
@@ -21,6 +21,7 @@ use projector::{Projected, Projector};
 
 use super::{error::ServiceError, intake::Batch};
 use crate::{
+    checkpoints,
     error::PipelineError,
     installation::{load_bucket, provide},
     project::reason_text,
@@ -290,17 +291,7 @@ impl Folding {
         if self.unconfirmed.is_some() || !self.caught_up || self.since_checkpoint() == 0 {
             return Ok(());
         }
-        let shared = self.projector.snapshot_shared();
-        let dirty = self.projector.dirty();
-        let mut writer = self.state.begin(&shared)?;
-        let mut bytes = Vec::new();
-        let mut ids = Vec::new();
-        for bucket in dirty {
-            self.projector
-                .snapshot_bucket(bucket, self.saved, &mut bytes, &mut |id| ids.push(pair(&id, bucket)));
-            writer.add_bucket(bucket, &bytes)?;
-        }
-        let checkpoint = writer.finish(ids)?;
+        let checkpoint = checkpoints::write(&mut self.projector, &mut self.state, self.saved, &mut |_| {})?;
         self.saved = (self.projector.next_offset(), self.projector.sequence());
         self.saved_at = Instant::now();
         self.share.checkpoint = Some(checkpoint);

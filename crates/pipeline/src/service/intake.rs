@@ -118,6 +118,7 @@ impl Intake {
         next.origins.reserve(records);
         next.bytes.reserve(bytes);
         let mut batch = std::mem::replace(&mut self.batch, next);
+        self.sealer.finish(&mut batch.records);
         batch.words = self.sealer.take_new_words();
         if let (Some(record), Some(origin)) = (batch.records.last(), batch.origins.last()) {
             let value = &batch.bytes[origin.start..origin.user];
@@ -140,6 +141,9 @@ impl Intake {
         let content = self.content(record, value, index);
         self.batch.origins.push(Origin { start, user, end: self.batch.bytes.len() });
         self.batch.records.push(Record { offset: record.offset, record_time: record.record_time, content });
+        if self.sealer.is_full() {
+            self.sealer.finish(&mut self.batch.records);
+        }
         match (&mut self.newest_key, record.key) {
             (Some(kept), Some(key)) => {
                 kept.clear();
@@ -158,7 +162,7 @@ impl Intake {
             content = Some(match piece {
                 Piece::Event(event) if is_routed(record, &event, *partitions) => {
                     batch.bytes.extend_from_slice(event.user.as_bytes());
-                    RecordContent::Event(sealer.seal(&event))
+                    RecordContent::Event(sealer.seal_among(&event, index))
                 }
                 Piece::Event(_) => RecordContent::Misrouted,
                 Piece::Tick(_) => RecordContent::Tick(record.record_time - FUTURE_TOLERANCE),
