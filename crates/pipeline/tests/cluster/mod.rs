@@ -160,7 +160,8 @@ impl Broker for Cluster {
     ) -> Result<(), PortError> {
         let records: Vec<_> =
             self.topic().ledger.iter().filter(|record| record.offset >= from).cloned().collect();
-        let _ = records.into_iter().try_for_each(each);
+        // Being told to stop is no failure.
+        records.into_iter().try_for_each(each).is_break();
         Ok(())
     }
 
@@ -176,7 +177,8 @@ impl Broker for Cluster {
         each: &mut dyn FnMut(OwnedRecord) -> ControlFlow<()>,
     ) -> Result<(), PortError> {
         let records: Vec<_> = self.topic().from(from.0).cloned().collect();
-        let _ = records.into_iter().try_for_each(each);
+        // Being told to stop is no failure.
+        records.into_iter().try_for_each(each).is_break();
         Ok(())
     }
 }

@@ -17,11 +17,18 @@ use clap::Args;
 use sim::Dice;
 
 use self::traffic::Undisturbed;
-use crate::{shell, tarifa::Tarifa};
+use crate::{
+    kafka::{BROKERS_VARIABLE, Broker},
+    shell,
+    tarifa::Tarifa,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct SoakArguments {
-    /// How often a projection is killed.
+    /// Prove this alone; all that needs no broker by default.
+    #[arg(value_enum)]
+    only: Option<Only>,
+    /// How often a projection, or the service on Kafka, is killed.
     #[arg(long, default_value_t = 200)]
     kills: u32,
     /// Events of the traffic that is projected.
@@ -38,8 +45,18 @@ pub(crate) struct SoakArguments {
     no_tests: bool,
 }
 
+/// What can be proved alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Only {
+    /// The service on a real broker: killed at random moments, put to sleep, moved from instance to instance.
+    Kafka,
+}
+
 /// Runs the proofs. True if all held.
 pub(crate) fn run(arguments: &SoakArguments) -> Result<bool> {
+    if arguments.only == Some(Only::Kafka) {
+        return service(arguments.kills);
+    }
     let seed = arguments.seed.unwrap_or_else(seed_of_the_moment);
     println!("seed {seed}; the same again: cargo xtask soak --seed {seed}");
     if !arguments.no_tests && !long_tests(seed)? {
@@ -74,6 +91,20 @@ fn seed_of_the_moment() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(1, |since| u64::from(since.subsec_nanos()) ^ since.as_secs())
+}
+
+/// The tests of the service, with many kills. Without a broker they fail: nothing would be proved.
+fn service(kills: u32) -> Result<bool> {
+    let brokers = match Broker::find()? {
+        Broker::Given(brokers) | Broker::Own(brokers) => brokers,
+        Broker::Missing(what) => anyhow::bail!("there is no Kafka to prove anything on: {what}"),
+    };
+    let mut command = shell::cargo();
+    command.args(["test", "--release", "--package", "tarifa", "--test", "kafka_run", "--", "--nocapture"]);
+    command.env("CI", "true").env(BROKERS_VARIABLE, brokers).env("TARIFA_TEST_KILLS", kills.to_string());
+    let passed = shell::passes(&mut command)?;
+    println!("service on Kafka, {kills} kills: {}", if passed { "ok" } else { "FAILED" });
+    Ok(passed)
 }
 
 fn long_tests(seed: u64) -> Result<bool> {
