@@ -96,7 +96,8 @@ impl Cluster {
     }
 
     fn consumer(&self) -> Result<BaseConsumer<Lookup>, PortError> {
-        self.client
+        let consumer: BaseConsumer<Lookup> = self
+            .client
             .client_config(&self.app)
             // Only subscribing joins a group; this reads partitions that it names itself.
             .set("group.id", format!("{}.lookup", self.app))
@@ -111,7 +112,12 @@ impl Cluster {
             .set("queued.max.messages.kbytes", "16384")
             .set_log_level(RDKafkaLogLevel::Warning)
             .create_with_context(Lookup(self.client.sign_in()))
-            .map_err(unavailable)
+            .map_err(unavailable)?;
+        // A token, where one is needed, is handed out while polling.
+        if let Some(Err(error)) = consumer.poll(Duration::ZERO) {
+            tracing::debug!(%error, "connecting");
+        }
+        Ok(consumer)
     }
 
     fn range(&self, topic: &str, partition: PartitionId) -> Result<(u64, u64), PortError> {

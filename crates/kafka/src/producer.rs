@@ -86,6 +86,8 @@ impl TransactionalProducer {
             .set_log_level(RDKafkaLogLevel::Warning);
         let delivery = Delivery { sign_in: client.sign_in(), failed: Mutex::new(None) };
         let producer: BaseProducer<Delivery> = config.create_with_context(delivery).map_err(unavailable)?;
+        // A token, where one is needed, is handed out while polling, and the next call waits without polling.
+        producer.poll(Duration::ZERO);
         let made = Self { producer, names: names.clone() };
         made.again_while_retriable(INIT_TIME_MAX, |producer| producer.init_transactions(INIT_TIME_MAX))?;
         Ok(made)

@@ -46,7 +46,7 @@ pub(crate) struct CollectArgs {
 
 /// Entries that are committed together.
 const COMMIT_ENTRIES: usize = 10_000;
-/// While following, what came is committed as often.
+/// What came is committed as often, if it is not enough for that before.
 const COMMIT_TIME: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(100);
 /// A broker that is silent for so long, though there is more to come, is away.
@@ -67,6 +67,7 @@ pub(crate) fn run(args: &CollectArgs, config: &Config, out: &mut Out) -> Result<
     let stopping = Stopping::on_signals()?;
     let mut collecting = Collecting {
         ended: BTreeSet::new(),
+        complete: false,
         records: 0,
         left,
         heard: Instant::now(),
@@ -94,6 +95,8 @@ pub(crate) fn run(args: &CollectArgs, config: &Config, out: &mut Out) -> Result<
 struct Collecting {
     /// Partitions whose end was reached at least once.
     ended: BTreeSet<u32>,
+    /// That has been noted in the book.
+    complete: bool,
     records: u64,
     left: u64,
     heard: Instant,
@@ -127,15 +130,15 @@ impl Collecting {
             return Err(Failure::unavailable(format!("Kafka at {brokers} has been silent for 30 s"))
                 .hint("run the same command again when it is back; it goes on where it was"));
         }
-        let waiting = collector.waiting();
-        let due = waiting > 0 && (!came || self.committed.elapsed() > COMMIT_TIME);
-        if waiting >= COMMIT_ENTRIES || due || (all && !came) {
+        if collector.waiting() >= COMMIT_ENTRIES || self.committed.elapsed() > COMMIT_TIME {
             collector.commit()?;
+            self.fetch_configurations(collector)?;
             self.committed = Instant::now();
         }
-        if all {
+        if all && !self.complete {
             self.fetch_configurations(collector)?;
             collector.complete()?;
+            self.complete = true;
         }
         if self.records.is_multiple_of(1_000) {
             self.bar.show(&Look {
