@@ -240,6 +240,9 @@ impl<S: Store + 'static> Consuming<'_, S> {
         if let Err(error) = self.log.stop(partition) {
             tracing::warn!(partition = partition.0, %error, "partition cannot be paused");
         }
+        // The other threads let go of it as well; opening it again waits until they have.
+        let (done, _) = channel();
+        self.releasing.to_project.send(ToProject::Close(partition, None, done)).ok();
         let passes = matches!(
             error,
             ServiceError::Port(PortError::Fenced(_) | PortError::Aborted(_) | PortError::Unavailable(_))
