@@ -183,6 +183,23 @@ fn a_ledger_topic_that_lost_its_end_is_not_written_to() {
 }
 
 #[test]
+fn a_lost_ledger_topic_is_written_again_with_the_same_numbers_if_that_is_asked_for() {
+    for left in [0, 5] {
+        let (cluster, folder) = (Cluster::new(), Folder::new());
+        cluster.talk(0, 10);
+        Run::new(&cluster, folder.data("data")).to_the_end();
+        cluster.talk(10, 12);
+        Run::new(&cluster, folder.data("data")).to_the_end();
+        let before = cluster.ledger();
+        cluster.topic().ledger.truncate(left);
+        refused(&cluster, &folder);
+        Run { republish_ledger: true, ..Run::new(&cluster, folder.data("data")) }.to_the_end();
+        assert_eq!(cluster.ledger(), before);
+        assert_eq!(numbers(&cluster), (1..=before.len() as u64).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn another_entry_at_the_end_of_the_ledger_topic_is_not_built_upon() {
     let (cluster, folder) = (Cluster::new(), Folder::new());
     cluster.talk(0, 10);

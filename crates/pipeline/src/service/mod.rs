@@ -89,6 +89,9 @@ pub struct ServiceOptions {
     pub configuration: Arc<Configuration>,
     /// Whether the topic must have adopted just this.
     pub configuration_is_explicit: bool,
+    /// Whether a ledger topic that has lost its end is written again from this directory: the same entries under the same
+    /// numbers, which consumers that have seen them pass over.
+    pub republish_ledger: bool,
 }
 
 /// Names of the topics that are written to.
@@ -197,6 +200,7 @@ impl Parts<'_> {
             secret: secret.fingerprint(),
             configs_folder: dir.config(),
             keeping: Mutex::new(()),
+            republish_ledger: options.republish_ledger,
         };
         let users = UserDirectory::open(&dir.users())?;
         let quarantine = Quarantine::open(&dir.quarantine())?;

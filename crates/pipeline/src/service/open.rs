@@ -54,6 +54,8 @@ pub(crate) struct Opening<S> {
     pub(crate) configs_folder: PathBuf,
     /// Held while contents of configurations are written: partitions that open at once write the same one.
     pub(crate) keeping: Mutex<()>,
+    /// Whether what the ledger topic has lost is published again.
+    pub(crate) republish_ledger: bool,
 }
 
 /// A partition that is ready to be read.
@@ -81,7 +83,14 @@ impl<S: Store> Opening<S> {
                 .map_err(|what| ServiceError::ForeignLedger { partition, offset: record.offset, what })?,
         };
         let known = pins::published(&self.reader, partition)?;
-        if published.sequence < known {
+        if published.sequence < known && self.republish_ledger {
+            tracing::warn!(
+                partition = partition.0,
+                published = known.0,
+                found = published.sequence.0,
+                "the ledger topic has lost its end: published again from this directory"
+            );
+        } else if published.sequence < known {
             return Err(ServiceError::LedgerLost { partition, published: known, found: published.sequence });
         }
         let (begin, end) = self.broker.input_range(partition)?;

@@ -317,12 +317,20 @@ pub(crate) struct Run<'a> {
     /// Records that the log gives at once.
     pub(crate) records_max: usize,
     pub(crate) checkpoint_records: u64,
+    pub(crate) republish_ledger: bool,
 }
 
 impl<'a> Run<'a> {
     pub(crate) fn new(cluster: &'a Cluster, data: impl Into<PathBuf>) -> Self {
         let data = data.into();
-        Self { cluster, data, snapshots: None, records_max: 10_000, checkpoint_records: 1_000_000 }
+        Self {
+            cluster,
+            data,
+            snapshots: None,
+            records_max: 10_000,
+            checkpoint_records: 1_000_000,
+            republish_ledger: false,
+        }
     }
 
     /// Runs until `holds`, and stops. Gives the last metrics before that.
@@ -351,6 +359,7 @@ impl<'a> Run<'a> {
             checkpoint_records: self.checkpoint_records,
             configuration: configuration("USD"),
             configuration_is_explicit: false,
+            republish_ledger: self.republish_ledger,
         };
         let (metrics, stop) = (Arc::new(Metrics::default()), AtomicBool::new(false));
         let broker: Arc<dyn Broker> = Arc::new(self.cluster.clone());

@@ -77,6 +77,10 @@ pub(crate) struct RunArgs {
     /// How often a snapshot of a partition is written, in ms [default: 300000]
     #[arg(long, env = "TARIFA_SNAPSHOT_INTERVAL_MS", hide_env_values = true, value_name = "MS")]
     snapshot_interval_ms: Option<u64>,
+    /// Write a ledger topic that has lost its end again from this directory, with the same numbers; without it the service
+    /// refuses to go on
+    #[arg(long)]
+    republish_ledger: bool,
     /// Form of the log on standard error
     #[arg(long, env = "TARIFA_LOG_FORMAT", hide_env_values = true, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -112,6 +116,7 @@ pub(crate) fn run(args: &RunArgs, config: &Config, _out: &mut Out) -> Result<(),
         snapshot_interval: ms(args.snapshot_interval_ms, settings.snapshot_interval_ms, 300_000),
         configuration: args.adopt.configuration(config)?,
         configuration_is_explicit: args.adopt.is_explicit(config),
+        republish_ledger: args.republish_ledger,
     };
     let instance = args.instance.clone().or_else(|| settings.instance.clone());
     let member = MemberSettings {
