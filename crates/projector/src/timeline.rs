@@ -11,8 +11,8 @@ use crate::{
     message::{Message, OrderKey},
 };
 
-/// Room in a chunk of a thread that has few. It is taken in two steps, so that nothing is moved often: threads are
-/// many, and each takes a message now and then.
+/// Room in a chunk of a thread that has few. It is taken in three steps: threads are many, so that little of it may be
+/// empty, and nothing be moved often.
 const ROOM: usize = 16;
 /// Room in the first step.
 const FIRST_ROOM: usize = 4;
@@ -52,6 +52,16 @@ pub(crate) struct Timeline {
 struct Earlier {
     chunks: Vec<Chunk>,
     by_id: Option<IdTable>,
+}
+
+impl Earlier {
+    /// Adds a chunk behind the others. Most threads have one or two: no room is kept for more.
+    fn add(&mut self, chunk: Chunk) {
+        if self.chunks.len() == self.chunks.capacity() {
+            self.chunks.reserve_exact(1 + self.chunks.len() / 2);
+        }
+        self.chunks.push(chunk);
+    }
 }
 
 /// Tells of most ids that they are new, without a look at the messages: a Bloom filter of two bits an id. At 48
@@ -196,9 +206,9 @@ impl Timeline {
             make_room(&mut self.last.messages, limit);
             return;
         }
-        let next = Chunk { messages: Vec::with_capacity(ROOM), ..Chunk::default() };
+        let next = Chunk { messages: Vec::with_capacity(ROOM / 2), ..Chunk::default() };
         let full = std::mem::replace(&mut self.last, next);
-        self.earlier_mut().chunks.push(full);
+        self.earlier_mut().add(full);
         self.index_if_long();
     }
 
@@ -230,7 +240,7 @@ impl Timeline {
         let later = Chunk { before, messages: later };
         if is_last {
             let first = std::mem::replace(&mut self.last, later);
-            self.earlier_mut().chunks.push(first);
+            self.earlier_mut().add(first);
         } else {
             self.earlier_mut().chunks.insert(number + 1, later);
         }
@@ -290,7 +300,6 @@ fn make_room(messages: &mut Vec<Message>, limit: usize) {
     if length == room {
         let wanted = match room {
             0 => FIRST_ROOM,
-            1..ROOM => ROOM,
             _ => (2 * room).min(limit),
         };
         messages.reserve_exact(wanted.max(length + 1) - length);

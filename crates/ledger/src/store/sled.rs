@@ -16,7 +16,7 @@ use super::{Batch, Row, Store, StoreError};
 use crate::files::{self, FileError};
 
 /// Pages kept in memory.
-const CACHE_BYTES: u64 = 32 << 20;
+const CACHE_BYTES: u64 = 16 << 20;
 /// A process that was killed a moment ago may still hold sled's lock.
 const LOCK_TRIES: u32 = 30;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
