@@ -28,6 +28,8 @@ const EVENTS_PER_THREAD: u64 = 2;
 /// Events that are new after a stop.
 const NEW_EVENTS: u64 = 2_000;
 const SNAPSHOT_INTERVAL_MS: &str = "3000";
+/// Of each partition, during the traffic; what comes after the last is folded again.
+const CHECKPOINTS: u64 = 4;
 const RESTART_MAX_S: f64 = 5.0;
 const TAKE_OVER_MAX_S: f64 = 15.0;
 
@@ -88,8 +90,11 @@ impl Moments<'_> {
     fn start(&self, installation: &Installation, data: &str) -> Result<Service> {
         let folder = self.snapshots();
         let folder = folder.to_string_lossy();
-        let more = ["--snapshot-interval-ms", SNAPSHOT_INTERVAL_MS, "--snapshots", &folder];
-        self.stage.start(installation, data, &more)
+        // A snapshot is of a checkpoint, of which a partition has a few by the end of the traffic.
+        let events = self.threads() * EVENTS_PER_THREAD;
+        let checkpoint = (events / u64::from(self.wanted.partitions) / CHECKPOINTS).max(1).to_string();
+        let more = ["--checkpoint-records", &checkpoint, "--snapshot-interval-ms", SNAPSHOT_INTERVAL_MS];
+        self.stage.start(installation, data, &[&more[..], &["--snapshots", &folder]].concat())
     }
 
     fn snapshots(&self) -> PathBuf {
