@@ -12,6 +12,8 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::kafka::service::cpu_of;
+
 /// How often memory is looked at. The kernel keeps the maximum itself, so that only growth in the last few milliseconds
 /// of a process can be missed.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -22,6 +24,8 @@ pub(super) struct Run {
     pub(super) wall: Duration,
     /// `VmHWM` of Linux; 0 elsewhere.
     pub(super) peak_bytes: u64,
+    /// User and system time of all threads, from `/proc`; 0 elsewhere.
+    pub(super) cpu: Duration,
     pub(super) stdout: Vec<u8>,
 }
 
@@ -32,25 +36,27 @@ pub(super) fn run(command: &mut Command) -> Result<Run> {
     let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
     let status_file = format!("/proc/{}/status", child.id());
     let ended = AtomicBool::new(false);
-    let (output, wall, peak_bytes) = thread::scope(|scope| {
+    let process = child.id();
+    let (output, wall, (peak_bytes, cpu)) = thread::scope(|scope| {
         let watcher = scope.spawn(|| {
-            let mut peak_bytes = 0;
+            let (mut peak_bytes, mut cpu) = (0, Duration::ZERO);
             while !ended.load(Ordering::Relaxed) {
                 let status = fs::read_to_string(&status_file).unwrap_or_default();
                 peak_bytes = peak_bytes.max(high_water_bytes(&status).unwrap_or(0));
+                cpu = cpu_of(process).map_or(cpu, |now| now.max(cpu));
                 thread::sleep(LOOK_EVERY);
             }
-            peak_bytes
+            (peak_bytes, cpu)
         });
         let output = child.wait_with_output();
         let wall = begun.elapsed();
         ended.store(true, Ordering::Relaxed);
-        (output, wall, watcher.join().unwrap_or(0))
+        (output, wall, watcher.join().unwrap_or_default())
     });
     let output = output?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{command:?} ended with {}: {}", output.status, said.trim());
-    Ok(Run { wall, peak_bytes, stdout: output.stdout })
+    Ok(Run { wall, peak_bytes, cpu, stdout: output.stdout })
 }
 
 /// Runs several times and gives the run in the middle by time.
@@ -91,7 +97,9 @@ mod tests {
     #[test]
     fn of_three_runs_the_middle_one_counts() {
         let mut walls = [30, 10, 20].into_iter().map(Duration::from_millis);
-        let once = |_| Ok(Run { wall: walls.next().unwrap(), peak_bytes: 0, stdout: Vec::new() });
+        let once = |_| {
+            Ok(Run { wall: walls.next().unwrap(), peak_bytes: 0, cpu: Duration::ZERO, stdout: Vec::new() })
+        };
         assert_eq!(middle(3, once).unwrap().wall, Duration::from_millis(20));
     }
 }

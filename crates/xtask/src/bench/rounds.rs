@@ -113,7 +113,12 @@ mod tests {
     use super::*;
 
     fn of(stdout: &str, wall_ms: u64) -> Run {
-        Run { wall: Duration::from_millis(wall_ms), peak_bytes: 0, stdout: stdout.as_bytes().to_vec() }
+        Run {
+            wall: Duration::from_millis(wall_ms),
+            peak_bytes: 0,
+            cpu: Duration::ZERO,
+            stdout: stdout.as_bytes().to_vec(),
+        }
     }
 
     fn round_of(yardstick_ms: u64, project_ms: Option<u64>) -> Round {

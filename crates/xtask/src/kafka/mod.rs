@@ -3,8 +3,10 @@
 //! Knows nothing of what is sent through it. Invariant: a broker that was named as up has answered.
 
 mod ask;
+pub(crate) mod days;
 mod jars;
 mod node;
+pub(crate) mod service;
 pub(crate) mod trial;
 mod verifier;
 

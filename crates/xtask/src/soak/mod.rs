@@ -5,6 +5,7 @@
 
 mod full_disk;
 mod kill;
+mod service;
 mod traffic;
 
 use std::{
@@ -19,18 +20,21 @@ use sim::Dice;
 use self::traffic::Undisturbed;
 use crate::{
     kafka::{BROKERS_VARIABLE, Broker},
-    shell,
+    python, shell,
     tarifa::Tarifa,
 };
+
+const PROJECTION_KILLS: u32 = 200;
+const SERVICE_KILLS: u32 = 100;
 
 #[derive(Debug, Args)]
 pub(crate) struct SoakArguments {
     /// Prove this alone; all that needs no broker by default.
     #[arg(value_enum)]
     only: Option<Only>,
-    /// How often a projection, or the service on Kafka, is killed.
-    #[arg(long, default_value_t = 200)]
-    kills: u32,
+    /// How often a projection, or the service on Kafka, is killed [default: 200, on Kafka 100].
+    #[arg(long)]
+    kills: Option<u32>,
     /// Events of the traffic that is projected.
     #[arg(long, default_value_t = 300_000)]
     events: u64,
@@ -40,9 +44,19 @@ pub(crate) struct SoakArguments {
     /// Prove this binary, such as a released one, and not the one built from here.
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
-    /// Leave out the long tests of the `tests` crate.
+    /// Leave out the long tests of the `tests` crate; on Kafka, those of the service.
     #[arg(long)]
     no_tests: bool,
+}
+
+impl SoakArguments {
+    /// What is proved.
+    fn tarifa(&self) -> Result<Tarifa> {
+        Ok(match &self.binary {
+            Some(binary) => Tarifa::at(binary),
+            None => Tarifa::at(&shell::build_release(&["tarifa"])?.join("tarifa")),
+        })
+    }
 }
 
 /// What can be proved alone.
@@ -55,17 +69,14 @@ enum Only {
 /// Runs the proofs. True if all held.
 pub(crate) fn run(arguments: &SoakArguments) -> Result<bool> {
     if arguments.only == Some(Only::Kafka) {
-        return service(arguments.kills);
+        return on_kafka(arguments);
     }
     let seed = arguments.seed.unwrap_or_else(seed_of_the_moment);
     println!("seed {seed}; the same again: cargo xtask soak --seed {seed}");
     if !arguments.no_tests && !long_tests(seed)? {
         return Ok(false);
     }
-    let tarifa = match &arguments.binary {
-        Some(binary) => Tarifa::at(binary),
-        None => Tarifa::at(&shell::build_release(&["tarifa"])?.join("tarifa")),
-    };
+    let tarifa = arguments.tarifa()?;
     let work = tempfile::tempdir()?;
     let mut dice = Dice::new(seed);
     let undisturbed = Undisturbed::project(&tarifa, work.path(), arguments.events, &mut dice)?;
@@ -75,7 +86,8 @@ pub(crate) fn run(arguments: &SoakArguments) -> Result<bool> {
         undisturbed.took.as_secs_f64(),
         undisturbed.bytes
     );
-    let report = kill::run(&tarifa, work.path(), &undisturbed, arguments.kills, &mut dice)?;
+    let kills = arguments.kills.unwrap_or(PROJECTION_KILLS);
+    let report = kill::run(&tarifa, work.path(), &undisturbed, kills, &mut dice)?;
     println!("kill -9: ok: {report}");
     match full_disk::run(&tarifa, work.path(), &undisturbed)? {
         full_disk::Report::Held(times) => {
@@ -93,17 +105,31 @@ fn seed_of_the_moment() -> u64 {
         .map_or(1, |since| u64::from(since.subsec_nanos()) ^ since.as_secs())
 }
 
-/// The tests of the service, with many kills. Without a broker they fail: nothing would be proved.
-fn service(kills: u32) -> Result<bool> {
+/// The service, killed during one run of traffic, and its tests. Without a broker they fail: nothing would be proved.
+fn on_kafka(arguments: &SoakArguments) -> Result<bool> {
     let brokers = match Broker::find()? {
         Broker::Given(brokers) | Broker::Own(brokers) => brokers,
         Broker::Missing(what) => anyhow::bail!("there is no Kafka to prove anything on: {what}"),
     };
+    if let Some(what) = python::missing() {
+        anyhow::bail!("the verifier cannot be run: {what}");
+    }
+    let seed = arguments.seed.unwrap_or_else(seed_of_the_moment);
+    let kills = arguments.kills.unwrap_or(SERVICE_KILLS);
+    println!("seed {seed}; the same again: cargo xtask soak kafka --kills {kills} --seed {seed}");
+    let tarifa = arguments.tarifa()?;
+    let work = tempfile::tempdir()?;
+    let sizes = (usize::try_from(kills)?, arguments.events);
+    let report = service::run(&tarifa, &brokers, work.path(), sizes, &mut Dice::new(seed))?;
+    println!("kill -9 of the service, seed {seed}: ok: {report}");
+    if arguments.no_tests {
+        return Ok(true);
+    }
     let mut command = shell::cargo();
     command.args(["test", "--release", "--package", "tarifa", "--test", "kafka_run", "--", "--nocapture"]);
-    command.env("CI", "true").env(BROKERS_VARIABLE, brokers).env("TARIFA_TEST_KILLS", kills.to_string());
+    command.env("CI", "true").env(BROKERS_VARIABLE, brokers);
     let passed = shell::passes(&mut command)?;
-    println!("service on Kafka, {kills} kills: {}", if passed { "ok" } else { "FAILED" });
+    println!("tests of the service on Kafka: {}", if passed { "ok" } else { "FAILED" });
     Ok(passed)
 }
 
