@@ -92,7 +92,8 @@ impl Soak<'_> {
         for part in &parts[..parts.len() - 1] {
             let service = self.start(&undisturbed)?;
             // From its start on, so that some moments pass before the traffic comes.
-            let moment_ms = dice.below(if dice.below(2) == 0 { OPENING_MS } else { ANYWHERE_MS });
+            let within_ms = if dice.below(2) == 0 { OPENING_MS } else { ANYWHERE_MS };
+            let moment_ms = dice.below(within_ms);
             self.publish(part)?;
             thread::sleep(Duration::from_millis(moment_ms).saturating_sub(service.age()));
             let was_ready = service.numbers().is_ok_and(|numbers| numbers.sum("tarifa_ready") > 0.0);
