@@ -12,8 +12,9 @@ use std::{
 
 use crate::files::{self, FileError};
 
-/// Number of the layout that this version writes and reads.
-const FORMAT: u32 = 1;
+/// Number of the layout that this version writes and reads. Before 2 ids were sealed in another way, so that users of an
+/// old directory would not be recognised.
+const FORMAT: u32 = 2;
 const MARK: &str = "tarifa data directory, format ";
 /// A process that was killed a moment ago may still hold the lock while the system clears up behind it.
 const LOCK_TRIES: u32 = 20;
@@ -50,6 +51,16 @@ pub enum DirError {
         /// Its format.
         found: u32,
         /// The newest that this program reads.
+        known: u32,
+    },
+    /// An older version of the program made it, and sealed ids in another way.
+    #[error("{path} has format {found}, and this program reads format {known}: project the same inputs into a new directory, or use the program that made it", path = .path.display())]
+    Older {
+        /// The directory.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The format that this program reads.
         known: u32,
     },
     /// The system refused.
@@ -169,6 +180,7 @@ fn check_format(path: &Path, content: &[u8]) -> Result<(), DirError> {
     let number = std::str::from_utf8(content).ok().and_then(|text| text.trim_end().strip_prefix(MARK));
     match number.and_then(|digits| digits.parse::<u32>().ok()) {
         Some(found) if found > FORMAT => Err(DirError::Newer { path: path.to_owned(), found, known: FORMAT }),
+        Some(found) if found < FORMAT => Err(DirError::Older { path: path.to_owned(), found, known: FORMAT }),
         Some(_) => Ok(()),
         None => Err(DirError::NotADataDirectory { path: path.to_owned() }),
     }
@@ -243,12 +255,14 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_refused() {
+    fn another_format_is_refused() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("data");
         drop(DataDir::open(&path, true).unwrap());
-        fs::write(path.join("format"), format!("{MARK}2\n")).unwrap();
-        assert!(matches!(DataDir::open(&path, true), Err(DirError::Newer { found: 2, known: 1, .. })));
+        fs::write(path.join("format"), format!("{MARK}3\n")).unwrap();
+        assert!(matches!(DataDir::open(&path, true), Err(DirError::Newer { found: 3, known: 2, .. })));
+        fs::write(path.join("format"), format!("{MARK}1\n")).unwrap();
+        assert!(matches!(DataDir::open(&path, true), Err(DirError::Older { found: 1, known: 2, .. })));
     }
 
     #[test]
