@@ -116,7 +116,8 @@ fn on_kafka(arguments: &SoakArguments) -> Result<bool> {
     }
     let seed = arguments.seed.unwrap_or_else(seed_of_the_moment);
     let kills = arguments.kills.unwrap_or(SERVICE_KILLS);
-    println!("seed {seed}; the same again: cargo xtask soak kafka --kills {kills} --seed {seed}");
+    let again = format!("cargo xtask soak kafka --kills {kills} --events {} --seed {seed}", arguments.events);
+    println!("seed {seed}; the same again: {again}");
     let tarifa = arguments.tarifa()?;
     let work = tempfile::tempdir()?;
     let sizes = (usize::try_from(kills)?, arguments.events);

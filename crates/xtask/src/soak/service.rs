@@ -29,6 +29,8 @@ const PARTITIONS: u32 = 8;
 const DAYS_AGO: u64 = 5;
 const DAYS: &str = "2";
 const TICK_INTERVAL_MS: &str = "1000";
+/// In Kafka a tick stands for its record time less so much.
+const TICK_BEHIND_S: u64 = 5 * 60;
 /// Half of the kills fall while the service opens its partitions, the others anywhere.
 const OPENING_MS: u64 = 700;
 const ANYWHERE_MS: u64 = 3_000;
@@ -92,8 +94,8 @@ impl Soak<'_> {
         for part in &parts[..parts.len() - 1] {
             let service = self.start(&undisturbed)?;
             // From its start on, so that some moments pass before the traffic comes.
-            let within_ms = if dice.below(2) == 0 { OPENING_MS } else { ANYWHERE_MS };
-            let moment_ms = dice.below(within_ms);
+            let range_ms = if dice.below(2) == 0 { OPENING_MS } else { ANYWHERE_MS };
+            let moment_ms = dice.below(range_ms);
             self.publish(part)?;
             thread::sleep(Duration::from_millis(moment_ms).saturating_sub(service.age()));
             let was_ready = service.numbers().is_ok_and(|numbers| numbers.sum("tarifa_ready") > 0.0);
@@ -177,7 +179,7 @@ impl Soak<'_> {
 /// Waits until every partition has committed a tick of after the last event, and all that was booked is published.
 fn settled(service: &mut Service) -> Result<()> {
     // Events and ticks have the same broker's clock; a second more, as times here are whole.
-    let after_last = (now_s() + 1) as f64;
+    let after_last = (now_s() + 1 - TICK_BEHIND_S) as f64;
     service.wait(PATIENCE, "a tick after the last event was committed everywhere", |numbers| {
         let times: Vec<f64> = numbers.of("tarifa_partition_time_seconds").map(|(_, time)| time).collect();
         times.len() == PARTITIONS as usize && times.iter().all(|time| *time > after_last)
