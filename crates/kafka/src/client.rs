@@ -74,6 +74,27 @@ impl ClientSettings {
         Self { brokers: brokers.into(), tls: None, sasl: None }
     }
 
+    /// The settings of a client that consumes much, and says itself from where and how far: of the service, and of what
+    /// its speed is compared with.
+    #[must_use]
+    pub fn consumer_config(&self, group: &str) -> ClientConfig {
+        let mut config = self.client_config(group);
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "error")
+            .set("isolation.level", "read_committed")
+            .set("check.crcs", "true")
+            .set("enable.partition.eof", "true")
+            .set("fetch.wait.max.ms", "100")
+            .set("fetch.queue.backoff.ms", "20")
+            .set("queued.min.messages", "200000")
+            .set("queued.max.messages.kbytes", "32768")
+            .set("max.partition.fetch.bytes", "2097152");
+        config
+    }
+
     /// The settings as librdkafka takes them, for what else a client needs to be added.
     ///
     /// `client_id` is what the brokers' logs and quotas call this client.

@@ -143,23 +143,11 @@ impl Member {
         settings: &MemberSettings,
         ownership: Arc<dyn Ownership>,
     ) -> Result<Self, PortError> {
-        let mut config = client.client_config(&settings.group);
+        let mut config = client.consumer_config(&settings.group);
         config
-            .set("group.id", &settings.group)
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", settings.session_timeout.as_millis().to_string())
             .set("heartbeat.interval.ms", (settings.session_timeout.as_millis() / 4).to_string())
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "error")
-            .set("isolation.level", "read_committed")
-            .set("check.crcs", "true")
-            .set("enable.partition.eof", "true")
-            .set("fetch.wait.max.ms", "100")
-            .set("fetch.queue.backoff.ms", "20")
-            .set("queued.min.messages", "200000")
-            .set("queued.max.messages.kbytes", "32768")
-            .set("max.partition.fetch.bytes", "2097152")
             .set_log_level(RDKafkaLogLevel::Warning);
         if let Some(instance) = &settings.instance {
             config.set("group.instance.id", instance);

@@ -18,24 +18,10 @@ use crate::Done;
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
-/// A client with the settings that the service consumes with.
+/// A client with the settings that the service consumes with. Only subscribing joins a group; this reads partitions that
+/// it names itself.
 pub(crate) fn config(client: &ClientSettings) -> ClientConfig {
-    let mut config = client.client_config("yardstick");
-    config
-        // Only subscribing joins a group; this reads partitions that it names itself.
-        .set("group.id", "yardstick")
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        .set("auto.offset.reset", "error")
-        .set("isolation.level", "read_committed")
-        .set("check.crcs", "true")
-        .set("enable.partition.eof", "true")
-        .set("fetch.wait.max.ms", "100")
-        .set("fetch.queue.backoff.ms", "20")
-        .set("queued.min.messages", "200000")
-        .set("queued.max.messages.kbytes", "32768")
-        .set("max.partition.fetch.bytes", "2097152");
-    config
+    client.consumer_config("yardstick")
 }
 
 /// How many partitions a topic has, assigned to a consumer from some place on.
