@@ -279,6 +279,41 @@ impl EntryBody {
             | Self::RecordQuarantined(_) => None,
         }
     }
+
+    /// Thread, account and months, if it is about a thread.
+    #[must_use]
+    pub fn subject(&self) -> Option<&Subject> {
+        match self {
+            Self::ProviderVerdict(facts) => Some(&facts.subject),
+            Self::ConsentChanged { subject, .. } => Some(subject),
+            Self::ConversationOpened(_)
+            | Self::ConversationCharged(_)
+            | Self::MessageCharged(_)
+            | Self::ChargeReversed(_)
+            | Self::ConversationRevised(_)
+            | Self::ConversationWithdrawn(_)
+            | Self::ConversationClosed(_)
+            | Self::Configured { .. }
+            | Self::RecordQuarantined(_) => self.conversation().map(|facts| &facts.subject),
+        }
+    }
+
+    /// The charge that it books or takes back, with the amount's sign as the entry has it, if it is about money.
+    #[must_use]
+    pub fn charge(&self) -> Option<&Charge> {
+        match self {
+            Self::ConversationCharged(charge) | Self::MessageCharged(charge) => Some(charge),
+            Self::ChargeReversed(reversal) => Some(&reversal.charge),
+            Self::ConversationOpened(_)
+            | Self::ConversationRevised(_)
+            | Self::ConversationWithdrawn(_)
+            | Self::ConversationClosed(_)
+            | Self::ProviderVerdict(_)
+            | Self::ConsentChanged { .. }
+            | Self::Configured { .. }
+            | Self::RecordQuarantined(_) => None,
+        }
+    }
 }
 
 impl EntryKind {

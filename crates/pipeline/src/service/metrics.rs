@@ -171,18 +171,8 @@ impl Metrics {
         let mut now = self.lock();
         for entry in entries {
             *now.entries.entry(entry.body.kind().as_str()).or_default() += 1;
-            let (charge, count) = match &entry.body {
-                EntryBody::ConversationCharged(charge) | EntryBody::MessageCharged(charge) => (&**charge, 1),
-                EntryBody::ChargeReversed(reversal) => (&reversal.charge, -1),
-                EntryBody::ConversationOpened(_)
-                | EntryBody::ConversationRevised(_)
-                | EntryBody::ConversationWithdrawn(_)
-                | EntryBody::ConversationClosed(_)
-                | EntryBody::ProviderVerdict(_)
-                | EntryBody::ConsentChanged { .. }
-                | EntryBody::Configured { .. }
-                | EntryBody::RecordQuarantined(_) => continue,
-            };
+            let Some(charge) = entry.body.charge() else { continue };
+            let count = if matches!(entry.body, EntryBody::ChargeReversed(_)) { -1 } else { 1 };
             let sum = now.charges.entry(charge.price.currency).or_default();
             sum.0 += count;
             sum.1 += charge.price.amount.map_or(0, |amount| i128::from(amount.0));

@@ -108,7 +108,8 @@ pub(crate) fn send_entry(
     before: &PublishedHead,
 ) -> Result<PublishedHead, PortError> {
     let partition = entry.partition;
-    let account = charged_account(&entry.body);
+    // The charges topic has entries about money alone.
+    let account = entry.body.charge().map(|charge| &*charge.conversation.subject.account);
     let charges = match account {
         Some(_) => ChargesHead { number: before.charges.number + 1, hash },
         None => before.charges,
@@ -206,37 +207,7 @@ pub(crate) fn send_dead_letter(
     })
 }
 
-/// The account that an entry about money is for; `None` for entries that the charges topic does not have.
-fn charged_account(body: &EntryBody) -> Option<&str> {
-    match body {
-        EntryBody::ConversationCharged(charge) | EntryBody::MessageCharged(charge) => {
-            Some(&charge.conversation.subject.account)
-        }
-        EntryBody::ChargeReversed(reversal) => Some(&reversal.charge.conversation.subject.account),
-        EntryBody::ConversationOpened(_)
-        | EntryBody::ConversationRevised(_)
-        | EntryBody::ConversationWithdrawn(_)
-        | EntryBody::ConversationClosed(_)
-        | EntryBody::ProviderVerdict(_)
-        | EntryBody::ConsentChanged { .. }
-        | EntryBody::Configured { .. }
-        | EntryBody::RecordQuarantined(_) => None,
-    }
-}
-
 /// The thread an entry is about: business phone and user reference; `None` for entries about none.
 fn thread_reference(body: &EntryBody) -> Option<String> {
-    let subject = match body {
-        EntryBody::ProviderVerdict(facts) => &facts.subject,
-        EntryBody::ConsentChanged { subject, .. } => subject,
-        EntryBody::Configured { .. } | EntryBody::RecordQuarantined(_) => return None,
-        EntryBody::ConversationOpened(_)
-        | EntryBody::ConversationCharged(_)
-        | EntryBody::MessageCharged(_)
-        | EntryBody::ChargeReversed(_)
-        | EntryBody::ConversationRevised(_)
-        | EntryBody::ConversationWithdrawn(_)
-        | EntryBody::ConversationClosed(_) => &body.conversation()?.subject,
-    };
-    Some(format!("{}:{}", subject.business_phone, subject.user))
+    body.subject().map(|subject| format!("{}:{}", subject.business_phone, subject.user))
 }

@@ -32,7 +32,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "projector",
         members: &["model", "tariff"],
-        outside: &["blake3", "hashbrown", "smallvec", "thiserror"],
+        outside: &["blake3", "hashbrown", "thiserror"],
         tests: &["proptest"],
         build: &[],
     },

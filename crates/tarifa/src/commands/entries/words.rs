@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use model::{Closed, Entry, EntryBody, Micros, ProviderVerdict, Subject, UnixMillis, UserRef};
+use model::{Closed, Entry, EntryBody, Micros, ProviderVerdict, UnixMillis, UserRef};
 
 use super::user_of;
 use crate::output::{Column, Value};
@@ -26,7 +26,7 @@ pub(super) fn columns() -> Vec<Column> {
 }
 
 pub(super) fn row<'e>(entry: &'e Entry, users: &'e HashMap<UserRef, String>) -> [Value<'e>; 8] {
-    let subject = subject_of(entry);
+    let subject = entry.body.subject();
     let conversation = entry.body.conversation().map(|facts| facts.conversation.to_string());
     [
         Value::Count(entry.sequence.0),
@@ -40,37 +40,9 @@ pub(super) fn row<'e>(entry: &'e Entry, users: &'e HashMap<UserRef, String>) -> 
     ]
 }
 
-/// Thread and account of an entry, if it is about one.
-pub(super) fn subject_of(entry: &Entry) -> Option<&Subject> {
-    match &entry.body {
-        EntryBody::ProviderVerdict(facts) => Some(&facts.subject),
-        EntryBody::ConsentChanged { subject, .. } => Some(subject),
-        EntryBody::ConversationOpened(_)
-        | EntryBody::ConversationCharged(_)
-        | EntryBody::MessageCharged(_)
-        | EntryBody::ChargeReversed(_)
-        | EntryBody::ConversationRevised(_)
-        | EntryBody::ConversationWithdrawn(_)
-        | EntryBody::ConversationClosed(_)
-        | EntryBody::Configured { .. }
-        | EntryBody::RecordQuarantined(_) => entry.body.conversation().map(|facts| &facts.subject),
-    }
-}
-
 /// The signed amount of a money entry that has a price.
 pub(crate) fn amount_of(entry: &Entry) -> Option<Micros> {
-    match &entry.body {
-        EntryBody::ConversationCharged(charge) | EntryBody::MessageCharged(charge) => charge.price.amount,
-        EntryBody::ChargeReversed(reversal) => reversal.charge.price.amount,
-        EntryBody::ConversationOpened(_)
-        | EntryBody::ConversationRevised(_)
-        | EntryBody::ConversationWithdrawn(_)
-        | EntryBody::ConversationClosed(_)
-        | EntryBody::ProviderVerdict(_)
-        | EntryBody::ConsentChanged { .. }
-        | EntryBody::Configured { .. }
-        | EntryBody::RecordQuarantined(_) => None,
-    }
+    entry.body.charge()?.price.amount
 }
 
 /// What it says, beside its kind and amount.
