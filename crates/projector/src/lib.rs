@@ -6,6 +6,7 @@
 #![deny(clippy::float_arithmetic)]
 
 mod apply;
+mod block;
 mod booking;
 mod bucket;
 mod correction;
@@ -16,11 +17,13 @@ mod fold;
 mod gaps;
 mod identity;
 mod labels;
+mod long;
 mod message;
 mod minute;
 mod net;
 mod packed;
 mod projector;
+mod slabs;
 mod snapshot;
 mod steps;
 mod thread;

@@ -10,17 +10,18 @@ use model::{
 };
 
 use crate::{
+    block::Blocks,
     booking::{Booked, ThreadId, Withdrawn},
     bucket::Bucket,
     evidence::Evidence,
     fold::{FoldState, OpenWindow},
     identity::{charge_id, conversation_id},
     labels::{Label, LabelId},
+    long::LongChunk,
     message::{Flags, Message},
     minute::Minute,
     projector::{BUCKETS, Projector, Slot},
     thread::Thread,
-    timeline::{Chunk, Timeline},
     varint::{Damaged, Input, put, put_bytes, put_signed},
 };
 
@@ -164,10 +165,12 @@ impl Projector {
         let Slot::Loaded(bucket) = &mut self.buckets[usize::from(number)] else { return };
         bucket.dirty = false;
         put(out, bucket.threads.len() as u64);
-        for thread in &bucket.threads {
-            put_thread(out, thread);
+        for thread in bucket.threads.iter() {
+            put_thread(out, thread, &bucket.blocks);
             let phone = self.words.get(thread.business_phone);
-            for message in thread.timeline.iter().filter(|message| message.offset() >= since.0) {
+            for message in
+                thread.timeline(&bucket.blocks).iter().filter(|message| message.offset() >= since.0)
+            {
                 ids(message.id.0);
             }
             for booked in thread.conversations().filter(|booked| booked.last_sequence() > since.1) {
@@ -192,7 +195,7 @@ impl Projector {
         let mut bucket = Bucket::default();
         if !bytes.is_empty() {
             for _ in 0..input.length()? {
-                let mut thread = get_thread(&mut input)?;
+                let mut thread = get_thread(&mut input, &mut bucket.blocks)?;
                 thread.hint = self.next_hint;
                 self.next_hint += 1;
                 let at = bucket.add(thread);
@@ -214,14 +217,14 @@ impl Projector {
     }
 }
 
-fn put_thread(out: &mut Vec<u8>, thread: &Thread) {
+fn put_thread(out: &mut Vec<u8>, thread: &Thread, blocks: &Blocks) {
     let id = thread.id();
     out.extend_from_slice(&id.user.0);
     out.extend_from_slice(&id.leading_digits.0);
     put(out, u64::from(id.business_phone.0));
     put_state(out, &thread.state);
-    put(out, thread.timeline.chunk_count() as u64);
-    for chunk in thread.timeline.chunks() {
+    put(out, thread.timeline(blocks).chunk_count() as u64);
+    for chunk in thread.timeline(blocks).chunks() {
         put_state(out, &chunk.before);
         put(out, chunk.messages.len() as u64);
         let mut previous = (0, 0);
@@ -250,7 +253,7 @@ fn put_thread(out: &mut Vec<u8>, thread: &Thread) {
     }
 }
 
-fn get_thread(input: &mut Input<'_>) -> Result<Thread, Damaged> {
+fn get_thread(input: &mut Input<'_>, blocks: &mut Blocks) -> Result<Thread, Damaged> {
     let user = UserRef(input.array()?);
     let leading_digits = LeadingDigits(input.array()?);
     let business_phone = Symbol(input.small()?);
@@ -265,9 +268,11 @@ fn get_thread(input: &mut Input<'_>) -> Result<Thread, Damaged> {
         for _ in 0..length {
             messages.push(get_message(input, &mut previous)?);
         }
-        chunks.push(Chunk { before, messages });
+        chunks.push(LongChunk { before, messages });
     }
-    thread.timeline = Timeline::from_chunks(chunks);
+    if !thread.timeline_mut(blocks).fill(chunks) {
+        return Err(Damaged);
+    }
     let mut previous = (0, 0);
     for _ in 0..input.length()? {
         thread.add_conversation(get_booked(input, &mut previous)?);
