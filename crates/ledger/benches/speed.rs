@@ -13,7 +13,7 @@ use std::{hint::black_box, path::Path, time::Instant};
 use common::{Traffic, applied};
 use ledger::{
     Commit, EntryEncoder, Ledger, SymbolTable,
-    checkpoint::{StateStore, pair},
+    checkpoint::{NewIds, StateStore},
     log::{LogBatch, LogReader, LogWriter, LoggedRecord},
     store::SledStore,
 };
@@ -178,7 +178,8 @@ fn index(count: u32) {
     };
     let start = Clock::start();
     for part in 0..10 {
-        let ids = (0..count / 10).map(|n| pair(&id_of(part * (count / 10) + n), 1)).collect();
+        let mut ids = NewIds::default();
+        (0..count / 10).for_each(|n| ids.add(&id_of(part * (count / 10) + n), 1));
         let reference = state.write(b"", &[], ids).expect("writing works");
         state.retire(&reference).expect("retiring works");
     }

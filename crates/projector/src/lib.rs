@@ -26,6 +26,7 @@ mod projector;
 mod slabs;
 mod snapshot;
 mod steps;
+mod stored_message;
 mod thread;
 mod tick;
 mod timeline;

@@ -16,17 +16,17 @@ use crate::{
     evidence::Evidence,
     fold::{FoldState, OpenWindow},
     identity::{charge_id, conversation_id},
-    labels::{Label, LabelId},
+    labels::Label,
     long::LongChunk,
-    message::{Flags, Message},
     minute::Minute,
     projector::{BUCKETS, Projector, Slot},
+    stored_message::{Before, get_message, pass_message, put_message},
     thread::Thread,
     varint::{Damaged, Input, put, put_bytes, put_signed},
 };
 
 /// Raised when the bytes of another version must be told apart.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Stored state that is not what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,11 +227,11 @@ fn put_thread(out: &mut Vec<u8>, thread: &Thread, blocks: &Blocks) {
     for chunk in thread.timeline(blocks).chunks() {
         put_state(out, &chunk.before);
         put(out, chunk.messages.len() as u64);
-        let mut previous = (0, 0);
+        let mut previous = Before::default();
         chunk.messages.iter().for_each(|message| put_message(out, message, &mut previous));
     }
     put(out, thread.conversations().count() as u64);
-    let mut previous = (0, 0);
+    let mut previous = Before::default();
     for booked in thread.conversations() {
         put_booked(out, booked, &mut previous);
     }
@@ -264,7 +264,7 @@ fn get_thread(input: &mut Input<'_>, blocks: &mut Blocks) -> Result<Thread, Dama
         let before = get_state(input)?;
         let length = input.length()?;
         let mut messages = Vec::with_capacity(length);
-        let mut previous = (0, 0);
+        let mut previous = Before::default();
         for _ in 0..length {
             messages.push(get_message(input, &mut previous)?);
         }
@@ -273,7 +273,7 @@ fn get_thread(input: &mut Input<'_>, blocks: &mut Blocks) -> Result<Thread, Dama
     if !thread.timeline_mut(blocks).fill(chunks) {
         return Err(Damaged);
     }
-    let mut previous = (0, 0);
+    let mut previous = Before::default();
     for _ in 0..input.length()? {
         thread.add_conversation(get_booked(input, &mut previous)?);
     }
@@ -316,7 +316,7 @@ pub(crate) fn each_booked(
                 pass_message(&mut input)?;
             }
         }
-        let mut previous = (0, 0);
+        let mut previous = Before::default();
         for _ in 0..input.length()? {
             each(thread, &get_booked(&mut input, &mut previous)?);
         }
@@ -337,33 +337,6 @@ pub(crate) fn each_booked(
 
 fn initiator_of(business: bool) -> Initiator {
     if business { Initiator::Business } else { Initiator::User }
-}
-
-/// Times and offsets are written as the difference to those of the message before.
-fn put_message(out: &mut Vec<u8>, message: &Message, previous: &mut (i64, i64)) {
-    let (at, offset) = (message.at().0, message.offset().0.cast_signed());
-    out.extend_from_slice(&message.id.0);
-    put_signed(out, at - previous.0);
-    put_signed(out, offset - previous.1);
-    put(out, u64::from(message.flags.bits()));
-    put(out, u64::from(message.label().0));
-    *previous = (at, offset);
-}
-
-fn get_message(input: &mut Input<'_>, previous: &mut (i64, i64)) -> Result<Message, Damaged> {
-    let id = MessageRef(input.array()?);
-    let at = previous.0.checked_add(input.signed()?).ok_or(Damaged)?;
-    let offset = previous.1.checked_add(input.signed()?).ok_or(Damaged)?;
-    let flags = Flags::from_bits(u16::try_from(input.number()?).map_err(|_| Damaged)?);
-    let label = LabelId(input.small()?);
-    *previous = (at, offset);
-    Ok(Message::new(id, UnixMillis(at), Offset(offset.cast_unsigned()), label, flags))
-}
-
-/// Passes over what [`put_message`] wrote.
-fn pass_message(input: &mut Input<'_>) -> Result<(), Damaged> {
-    input.take(size_of::<MessageRef>())?;
-    input.pass_numbers(4)
 }
 
 fn put_state(out: &mut Vec<u8>, state: &FoldState) {
@@ -399,7 +372,7 @@ fn get_state(input: &mut Input<'_>) -> Result<FoldState, Damaged> {
     Ok(FoldState::new(open, consent, user_last_at))
 }
 
-fn put_booked(out: &mut Vec<u8>, booked: &Booked, previous: &mut (i64, i64)) {
+fn put_booked(out: &mut Vec<u8>, booked: &Booked, previous: &mut Before) {
     let same = booked.earner == Some(booked.opener);
     let bits = u8::from(booked.initiator == Initiator::Business)
         | u8::from(booked.without_consent) << 1
@@ -419,7 +392,7 @@ fn put_booked(out: &mut Vec<u8>, booked: &Booked, previous: &mut (i64, i64)) {
     put(out, booked.last_sequence().0);
 }
 
-fn get_booked(input: &mut Input<'_>, previous: &mut (i64, i64)) -> Result<Booked, Damaged> {
+fn get_booked(input: &mut Input<'_>, previous: &mut Before) -> Result<Booked, Damaged> {
     let [bits] = input.array()?;
     let opener = get_message(input, previous)?;
     let earner = match (bits & 8 != 0, bits & 16 != 0) {

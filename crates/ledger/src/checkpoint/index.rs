@@ -16,14 +16,7 @@ const FENCE: usize = 128;
 const FILTER_BITS_LOG: u32 = 3;
 
 /// A pair of the index: the first four bytes of an id, and its bucket, big-endian.
-pub type Pair = [u8; PAIR];
-
-/// The pair of an id and the bucket that has it.
-#[must_use]
-pub fn pair(id: &[u8; 16], bucket: u16) -> Pair {
-    let [high, low] = bucket.to_be_bytes();
-    [id[0], id[1], id[2], id[3], high, low]
-}
+pub(super) type Pair = [u8; PAIR];
 
 /// A run of pairs on disk. What is kept of it in memory is made at the first look-up, as most commands have none.
 #[derive(Debug, Clone)]
@@ -46,15 +39,6 @@ pub(super) struct Guide {
 /// The tag of an id.
 pub(super) fn tag(id: &[u8; 16]) -> u32 {
     u32::from_be_bytes([id[0], id[1], id[2], id[3]])
-}
-
-/// Sorts pairs; none is there twice then.
-pub(super) fn sort(pairs: &mut Vec<Pair>) {
-    // As numbers, which compare faster than bytes.
-    pairs.sort_unstable_by_key(|[a, b, c, d, high, low]| {
-        u64::from_be_bytes([0, 0, *a, *b, *c, *d, *high, *low])
-    });
-    pairs.dedup();
 }
 
 /// Pairs of a run's bytes.
