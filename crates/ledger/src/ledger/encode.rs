@@ -10,6 +10,7 @@ use model::{Entry, EntryHash, PartitionId, Sequence};
 
 use super::{
     LedgerError,
+    aftermath::Aftermath,
     packed::{BlockHeader, Packer},
 };
 use crate::rollup::Rollups;
@@ -30,6 +31,8 @@ pub struct EntryEncoder {
     packer: Packer,
     canonical: Vec<u8>,
     pending: Pending,
+    /// Tells of most withdrawals whether they leave one conversation less open, without looking into the store.
+    aftermath: Aftermath,
 }
 
 /// Entries ready to be committed.
@@ -85,8 +88,15 @@ impl EntryEncoder {
     /// No memory for a compression context.
     pub fn new(partition: PartitionId, after: Sequence, hash: EntryHash) -> Result<Self, LedgerError> {
         let packer = Packer::new().map_err(not_encoded(partition, after))?;
-        let (canonical, pending) = (Vec::new(), Pending::default());
-        Ok(Self { partition, sequence: after, hash, packer, canonical, pending })
+        Ok(Self {
+            partition,
+            sequence: after,
+            hash,
+            packer,
+            canonical: Vec::new(),
+            pending: Pending::default(),
+            aftermath: Aftermath::default(),
+        })
     }
 
     /// Encodes the entries that follow. Their `previous_hash` is not looked at.
@@ -122,6 +132,7 @@ impl EntryEncoder {
             self.push(entry)?;
             encoded.canonical_bytes += self.canonical.len() as u64;
             encoded.rollups.apply(entry);
+            self.aftermath.note_newest(entry);
             each(entry, &self.hash, &self.canonical);
             if self.pending.marks.len() == BLOCK_ENTRIES || self.pending.kept.len() >= BLOCK_KEPT {
                 self.pack(previous, &mut encoded.blocks)?;
@@ -129,6 +140,7 @@ impl EntryEncoder {
             }
         }
         self.pack(previous, &mut encoded.blocks)?;
+        encoded.rollups.settle_known(|last_about| self.aftermath.was_closed(last_about));
         encoded.last = (self.sequence, self.hash);
         Ok(encoded)
     }
