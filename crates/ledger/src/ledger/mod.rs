@@ -8,6 +8,7 @@ mod encode;
 mod error;
 mod head;
 mod history;
+mod ids;
 mod keys;
 mod packed;
 mod read;

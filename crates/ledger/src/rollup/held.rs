@@ -11,8 +11,8 @@ use model::PartitionId;
 use super::{
     AccountPeriod, LineKey, LineTotals, PeriodSummary, Rollups,
     rows::{
-        LINES, Layout, RowError, SHARDS, SUMMARY, add_quarantined, decode_lines, encode_summary,
-        place_key, read_summary, shard,
+        LINES, Layout, RowError, SHARDS, SUMMARY, add_quarantined, decode_lines, encode_summary, place_key,
+        read_summary, shard,
     },
 };
 use crate::{

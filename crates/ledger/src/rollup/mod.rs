@@ -10,8 +10,7 @@ mod rows;
 pub use apply::Rollups;
 pub(crate) use held::HeldSums;
 pub(crate) use rows::{
-    RowError, partition_rows, quarantined_from_row, read_lines, read_summary, rows_of,
-    summary_prefix,
+    RowError, partition_rows, quarantined_from_row, read_lines, read_summary, rows_of, summary_prefix,
 };
 
 use model::{Category, Currency, Initiator, Micros, Period, QuarantineReason, Text};
