@@ -160,6 +160,20 @@ impl StateStore {
         Ok(())
     }
 
+    /// As [`Self::lookup`], for who looks up one id or a few: takes as long whatever the number of ids, and keeps
+    /// nothing in memory. Damage may hide an id, see [`Self::check_index`].
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn lookup_once(&self, id: &[u8; 16], out: &mut Vec<u16>) -> Result<(), CheckpointError> {
+        for run in &self.runs {
+            let file = self.file_of(&run.section)?;
+            index::lookup_unguided(&run.section, file, index::tag(id), out)
+                .map_err(FileError::new("read", &state_path(&self.folder, run.section.file)))?;
+        }
+        Ok(())
+    }
+
     /// Checks that the index of ids is as it was written.
     ///
     /// # Errors

@@ -158,8 +158,10 @@ fn bucket(n: u32) -> u16 {
 fn find(state: &StateStore, tag: u32) -> Vec<u16> {
     let mut id = [9; 16];
     id[..4].copy_from_slice(&tag.to_be_bytes());
-    let mut found = Vec::new();
+    let (mut found, mut found_once) = (Vec::new(), Vec::new());
     state.lookup(&id, &mut found).unwrap();
+    state.lookup_once(&id, &mut found_once).unwrap();
+    assert!(found.iter().all(|bucket| found_once.contains(bucket)) && found.len() == found_once.len());
     found
 }
 

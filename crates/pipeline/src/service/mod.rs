@@ -202,7 +202,9 @@ impl Parts<'_> {
             keeping: Mutex::new(()),
             republish_ledger: options.republish_ledger,
         };
-        let users = UserDirectory::open(&dir.users())?;
+        let users = UserDirectory::new(&dir.users());
+        // A service that cannot keep its users ends before it reads anything.
+        users.check()?;
         let quarantine = Quarantine::open(&dir.quarantine())?;
         let board = Arc::new(Board::default());
         thread::scope(|scope| {
