@@ -4,6 +4,7 @@
 //! in one direction: consuming, projecting, committing, publishing; opening beside them.
 //! Invariant: what is published was committed before, and what was published before is never published again.
 
+mod belonging;
 mod books;
 mod commit;
 mod configure;
@@ -46,6 +47,7 @@ pub use error::ServiceError;
 pub use intake::thread_key;
 pub use metrics::{Histogram, LATENCY_MS, Metrics, MetricsSnapshot, PartitionMetrics, Phase};
 pub use outgoing::header;
+pub use partitioner::partition_of;
 
 use commit::Committing;
 use consume::{Consuming, Releasing};
@@ -230,10 +232,13 @@ impl Parts<'_> {
             let (ended, found) = (Arc::new(AtomicBool::new(false)), Arc::new(Found::default()));
             let watch = Watch {
                 broker: Arc::clone(broker),
+                reader: reader.clone(),
                 place: place.clone(),
                 metrics: Arc::clone(metrics),
                 ended: Arc::clone(&ended),
                 found: Arc::clone(&found),
+                trouble: trouble.clone(),
+                republish_ledger: options.republish_ledger,
             };
             scope.spawn(move || watch.run());
             let to_snapshots = snapshots.map(|snapshots| {
