@@ -71,9 +71,12 @@ impl<S: Store> Belonging<'_, S> {
     ///
     /// # Errors
     /// It is another, or is not there.
-    pub(crate) fn check_last_record(&self, partition: PartitionId) -> Result<(), ServiceError> {
+    pub(crate) fn check_last_record(
+        &self,
+        partition: PartitionId,
+        (begin, end): (Offset, Offset),
+    ) -> Result<(), ServiceError> {
         let Some((offset, fingerprint)) = pins::record(self.reader, partition)? else { return Ok(()) };
-        let (begin, end) = self.broker.input_range(partition)?;
         if offset < begin {
             tracing::warn!(
                 partition = partition.0,
@@ -125,11 +128,11 @@ impl<S: Store> Belonging<'_, S> {
         lost_is_known: bool,
     ) -> Result<(), ServiceError> {
         let next = self.reader.head(partition)?.next_offset;
-        let (begin, _) = self.broker.input_range(partition)?;
+        let (begin, end) = self.broker.input_range(partition)?;
         if next < begin {
             return Err(ServiceError::InputCut { partition, first: begin, needed: next });
         }
-        self.check_last_record(partition)?;
+        self.check_last_record(partition, (begin, end))?;
         self.published(partition, lost_is_known).map(|_| ())
     }
 }

@@ -3,10 +3,10 @@
 //!
 //! Invariant: two instances that start at once write it once, as making the producer shuts the other one out.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use ledger::{ConfigStore, LedgerReader, store::Store};
-use model::{Configured, Entry, EntryBody, PartitionId, Sequence, UnixMillis};
+use model::{Configured, Entry, EntryBody, Offset, PartitionId, Sequence, UnixMillis};
 use tariff::Configuration;
 use wire::{Control, Words, decode_control};
 
@@ -19,7 +19,18 @@ use super::{
 /// How often another instance may get in before this one gives up writing.
 const TRIES: u32 = 5;
 
-/// Sees to it that the input topic has a configuration, and that it is the one asked for if one is asked for.
+/// Up to where partitions are known to have no configuration.
+pub(crate) type Without = BTreeMap<PartitionId, Offset>;
+
+/// What a look through a partition of the input gave.
+enum Looked {
+    Found(FirstConfiguration, Vec<u8>),
+    /// There is none up to here.
+    Without(Offset),
+}
+
+/// Sees to it that the input topic has a configuration, and that it is the one asked for if one is asked for. Gives what
+/// was learned on the way, so that a backlog is not read through once more by each partition.
 ///
 /// # Errors
 /// Another configuration was adopted, or the broker's.
@@ -29,10 +40,14 @@ pub(crate) fn ensure<S: Store>(
     place: &Place,
     given: &Arc<Configuration>,
     is_explicit: bool,
-) -> Result<(), ServiceError> {
-    let adopted = match find(reader, broker, place)? {
-        Some(adopted) => adopted,
-        None => write(broker, place, given)?,
+) -> Result<Without, ServiceError> {
+    let (adopted, without) = match known(reader, broker, place)? {
+        Some(adopted) => (adopted, Without::new()),
+        // All partitions got theirs at once, so the first one tells.
+        None => match in_input(broker, PartitionId(0), Offset(0))? {
+            Looked::Found(first, _) => (first.configured, Without::new()),
+            Looked::Without(end) => write(broker, place, given, end)?,
+        },
     };
     if is_explicit && adopted.content != given.content_hash() {
         return Err(ServiceError::OtherConfiguration {
@@ -40,11 +55,11 @@ pub(crate) fn ensure<S: Store>(
             given: given.content_hash(),
         });
     }
-    Ok(())
+    Ok(without)
 }
 
-/// The configuration of the topic, from the cheapest place that knows it.
-fn find<S: Store>(
+/// The configuration of the topic, from where it is known without looking for it.
+fn known<S: Store>(
     reader: &LedgerReader<S>,
     broker: &dyn Broker,
     place: &Place,
@@ -59,11 +74,16 @@ fn find<S: Store>(
             return Ok(Some(first.configured));
         }
     }
-    // All partitions got theirs at once, so the first one tells.
-    Ok(in_input(broker, PartitionId(0))?.map(|(first, _)| first.configured))
+    Ok(None)
 }
 
-fn write(broker: &dyn Broker, place: &Place, given: &Arc<Configuration>) -> Result<Configured, ServiceError> {
+/// Writes it to all partitions. The first one is known to have none up to `end`.
+fn write(
+    broker: &dyn Broker,
+    place: &Place,
+    given: &Arc<Configuration>,
+    mut end: Offset,
+) -> Result<(Configured, Without), ServiceError> {
     let content = given.to_bytes();
     let configured = Configured { content: given.content_hash(), effective_from: UnixMillis(0) };
     let value = wire::configuration_to_protobuf(
@@ -76,8 +96,14 @@ fn write(broker: &dyn Broker, place: &Place, given: &Arc<Configuration>) -> Resu
     for _ in 0..TRIES {
         let mut publisher = broker.publisher(None)?;
         // Another instance may have written it before it was shut out.
-        if let Some((first, _)) = in_input(broker, PartitionId(0))? {
-            return Ok(first.configured);
+        end = match in_input(broker, PartitionId(0), end)? {
+            Looked::Found(first, _) => return Ok((first.configured, Without::new())),
+            Looked::Without(end) => end,
+        };
+        // Nor can it come to any other partition from now on, except from here.
+        let mut without = Without::new();
+        for partition in (0..place.partitions).map(PartitionId) {
+            without.insert(partition, broker.input_range(partition)?.1);
         }
         let mut all = || -> Result<(), PortError> {
             publisher.begin()?;
@@ -95,7 +121,7 @@ fn write(broker: &dyn Broker, place: &Place, given: &Arc<Configuration>) -> Resu
         match all() {
             Ok(()) => {
                 tracing::info!(content = %configured.content, partitions = place.partitions, "configuration written to the input topic");
-                return Ok(configured);
+                return Ok((configured, without));
             }
             Err(error) => last = error,
         }
@@ -104,35 +130,28 @@ fn write(broker: &dyn Broker, place: &Place, given: &Arc<Configuration>) -> Resu
 }
 
 /// The first configuration of a partition, with its content if this is the place that has it: from this ledger, the
-/// ledger topic or the input.
+/// ledger topic or the input. The ledger topic is asked if it has anything of the partition, and the input is looked
+/// through from `from` on.
 ///
 /// # Errors
 /// There is none, or the broker's.
 pub(crate) fn first_of_partition<S: Store>(
     reader: &LedgerReader<S>,
     broker: &dyn Broker,
-    configs: &ConfigStore,
-    given: &Arc<Configuration>,
     partition: PartitionId,
-) -> Result<Option<FirstConfiguration>, ServiceError> {
-    let own = reader.entry(partition, Sequence(1))?.as_ref().and_then(of_entry);
-    let found = match own {
-        Some(first) => Some((first, Vec::new())),
-        None => match in_ledger_topic(broker, partition)? {
-            Some(found) => Some(found),
-            None => in_input(broker, partition)?,
-        },
-    };
-    let Some((first, content)) = found else { return Ok(None) };
-    if content.is_empty() {
-        // The record that brought the content may have been removed; what was asked for may be just that.
-        if first.configured.content == given.content_hash() {
-            configs.keep(&given.to_bytes())?;
-        }
-    } else {
-        configs.keep(&content)?;
+    is_published: bool,
+    from: Offset,
+) -> Result<Option<(FirstConfiguration, Vec<u8>)>, ServiceError> {
+    if let Some(first) = reader.entry(partition, Sequence(1))?.as_ref().and_then(of_entry) {
+        return Ok(Some((first, Vec::new())));
     }
-    Ok(Some(first))
+    if is_published && let Some(found) = in_ledger_topic(broker, partition)? {
+        return Ok(Some(found));
+    }
+    Ok(match in_input(broker, partition, from)? {
+        Looked::Found(first, content) => Some((first, content)),
+        Looked::Without(_) => None,
+    })
 }
 
 fn in_ledger_topic(
@@ -152,21 +171,19 @@ fn in_ledger_topic(
     Ok(Some((first, content)))
 }
 
-/// Reads through the input up to the first configuration. Almost always that is the first record.
-fn in_input(
-    broker: &dyn Broker,
-    partition: PartitionId,
-) -> Result<Option<(FirstConfiguration, Vec<u8>)>, ServiceError> {
+/// Reads through the input from an offset up to the first configuration. Almost always that is the first record.
+fn in_input(broker: &dyn Broker, partition: PartitionId, from: Offset) -> Result<Looked, ServiceError> {
     let (begin, end) = broker.input_range(partition)?;
-    if begin == end {
-        return Ok(None);
+    let from = from.max(begin);
+    let (mut found, mut next) = (None, from);
+    if from < end {
+        broker.read_input(partition, from, &mut |record| {
+            next = Offset(record.offset.0 + 1);
+            found = of_record(&record);
+            if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
     }
-    let mut found = None;
-    broker.read_input(partition, begin, &mut |record| {
-        found = of_record(&record);
-        if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    Ok(found)
+    Ok(found.map_or(Looked::Without(next), |(first, content)| Looked::Found(first, content)))
 }
 
 fn of_entry(entry: &Entry) -> Option<FirstConfiguration> {

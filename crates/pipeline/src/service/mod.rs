@@ -32,7 +32,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc::{channel, sync_channel},
     },
-    thread,
+    thread::{self, Scope, ScopedJoinHandle},
     time::Duration,
 };
 
@@ -50,6 +50,7 @@ pub use outgoing::header;
 pub use partitioner::partition_of;
 
 use commit::Committing;
+use configure::Without;
 use consume::{Consuming, Releasing};
 use open::Opening;
 use outgoing::Names;
@@ -141,14 +142,14 @@ pub fn run(
     let mut ledger = Ledger::open(store, secret.fingerprint())?;
     pins::check_place(ledger.reader(), &place, &options.app)?;
     ledger.put_sources(&[pins::place_row(&place, &options.app)])?;
-    configure::ensure(
+    let without = configure::ensure(
         ledger.reader(),
         &**broker,
         &place,
         &options.configuration,
         options.configuration_is_explicit,
     )?;
-    let parts = Parts { options, broker, place, dir: &dir, secret, metrics };
+    let parts = Parts { options, broker, place, dir: &dir, secret, metrics, without };
     let ended = parts.run(ledger, |ownership| join(ownership, &instance), stop);
     if let Err(error) = &ended {
         metrics.stopped(&error.to_string());
@@ -163,6 +164,7 @@ struct Parts<'a> {
     dir: &'a DataDir,
     secret: Secret,
     metrics: &'a Arc<Metrics>,
+    without: Without,
 }
 
 impl Parts<'_> {
@@ -172,7 +174,7 @@ impl Parts<'_> {
         join: impl FnOnce(Arc<dyn Ownership>) -> Result<Box<dyn EventLog>, PortError>,
         stop: &AtomicBool,
     ) -> Result<(), ServiceError> {
-        let Self { options, broker, place, dir, secret, metrics } = self;
+        let Self { options, broker, place, dir, secret, metrics, without } = self;
         let reader = ledger.reader().clone();
         let (to_project, batches) = sync_channel(BATCHES_WAITING);
         let (to_commit, shares) = sync_channel(2);
@@ -195,6 +197,7 @@ impl Parts<'_> {
             configs: ConfigStore::new(dir.config()),
             place: place.clone(),
             given: Arc::clone(&options.configuration),
+            without,
             tick_interval: options.tick_interval,
             metrics: Arc::clone(metrics),
             snapshots: snapshots.clone(),
@@ -227,7 +230,7 @@ impl Parts<'_> {
                     board: Arc::clone(&board),
                     outboxes: BTreeMap::new(),
                 };
-                scope.spawn(move || publishing.run(&told));
+                spawn(scope, "publish", move || publishing.run(&told));
             }
             let (ended, found) = (Arc::new(AtomicBool::new(false)), Arc::new(Found::default()));
             let watch = Watch {
@@ -240,11 +243,11 @@ impl Parts<'_> {
                 trouble: trouble.clone(),
                 republish_ledger: options.republish_ledger,
             };
-            scope.spawn(move || watch.run());
+            spawn(scope, "watch", move || watch.run());
             let to_snapshots = snapshots.map(|snapshots| {
                 let (to_snapshots, set_aside) = channel();
                 let configs = dir.config();
-                scope.spawn(move || snapshot::run(&snapshots, &configs, &set_aside));
+                spawn(scope, "snapshot", move || snapshot::run(&snapshots, &configs, &set_aside));
                 to_snapshots
             });
             let committing = Committing {
@@ -258,7 +261,7 @@ impl Parts<'_> {
                 secret: secret.fingerprint(),
                 metrics: Arc::clone(metrics),
             };
-            let committing = scope.spawn(move || committing.run(&shares));
+            let committing = spawn(scope, "commit", move || committing.run(&shares));
             let projecting = Projecting {
                 commit_interval: options.commit_interval,
                 checkpoint_records: options.checkpoint_records,
@@ -271,7 +274,7 @@ impl Parts<'_> {
                 trouble,
                 foldings: BTreeMap::new(),
             };
-            let projecting = scope.spawn(move || projecting.run(&batches));
+            let projecting = spawn(scope, "project", move || projecting.run(&batches));
             let consuming = Consuming {
                 log,
                 opening: Arc::new(opening),
@@ -296,6 +299,18 @@ impl Parts<'_> {
             consumed
         })
     }
+}
+
+/// Starts a thread with a name, by which tools that show threads tell them apart.
+fn spawn<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'scope,
+) -> ScopedJoinHandle<'scope, T> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn_scoped(scope, run)
+        .expect("a handful of threads can be had when the service starts")
 }
 
 /// Opens the ledger; one that is damaged is set aside and built again, from the input topic.

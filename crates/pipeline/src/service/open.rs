@@ -22,9 +22,9 @@ use tariff::Configuration;
 use super::{
     belonging::Belonging,
     commit::ToCommit,
-    configure,
+    configure::{self, Without},
     error::ServiceError,
-    folding::Folding,
+    folding::{FirstConfiguration, Folding},
     metrics::{Metrics, Phase},
     outgoing::PublishedHead,
     ports::{Broker, Place, PortError},
@@ -42,6 +42,8 @@ pub(crate) struct Opening<S> {
     pub(crate) configs: ConfigStore,
     pub(crate) place: Place,
     pub(crate) given: Arc<Configuration>,
+    /// Up to where partitions are known to have no configuration.
+    pub(crate) without: Without,
     pub(crate) tick_interval: Duration,
     pub(crate) metrics: Arc<Metrics>,
     /// Snapshots that all instances share; none if there are none.
@@ -84,8 +86,8 @@ impl<S: Store> Opening<S> {
         if let Some(last) = last.filter(|last| last.sequence > own.sequence) {
             belonging.check_input_of(partition, &last, own.first_offset.is_none())?;
         }
-        belonging.check_last_record(partition)?;
-        let folding = self.read_state(partition, begin)?;
+        belonging.check_last_record(partition, (begin, end))?;
+        let folding = self.read_state(partition, begin, published.sequence > Sequence(0))?;
         let start = folding.next_offset();
         if start < begin {
             return Err(ServiceError::InputCut { partition, first: begin, needed: start });
@@ -160,7 +162,12 @@ impl<S: Store> Opening<S> {
         Ok(folder)
     }
 
-    fn read_state(&self, partition: PartitionId, begin: Offset) -> Result<Folding, ServiceError> {
+    fn read_state(
+        &self,
+        partition: PartitionId,
+        begin: Offset,
+        is_published: bool,
+    ) -> Result<Folding, ServiceError> {
         let head = self.reader.head(partition)?;
         let folder = self.state_folder(partition)?;
         let (projector, state) = match read_checkpoint(partition, &folder, head.checkpoint) {
@@ -174,14 +181,15 @@ impl<S: Store> Opening<S> {
         let ahead = match projector.configured() {
             Some(_) => None,
             None => {
-                let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
-                configure::first_of_partition(
+                let from = self.without.get(&partition).copied().unwrap_or_default();
+                let found = configure::first_of_partition(
                     &self.reader,
                     &*self.broker,
-                    &self.configs,
-                    &self.given,
                     partition,
-                )?
+                    is_published,
+                    from,
+                )?;
+                found.map(|(first, content)| self.keep(first, &content)).transpose()?
             }
         };
         if head.sequence == Sequence(0) && begin > Offset(0) {
@@ -201,6 +209,18 @@ impl<S: Store> Opening<S> {
             first,
             ahead,
         )
+    }
+
+    /// Keeps the content of a configuration. It is empty where the record that brought it may have been removed; what was
+    /// asked for may be just that.
+    fn keep(&self, first: FirstConfiguration, content: &[u8]) -> Result<FirstConfiguration, ServiceError> {
+        let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        if !content.is_empty() {
+            self.configs.keep(content)?;
+        } else if first.configured.content == self.given.content_hash() {
+            self.configs.keep(&self.given.to_bytes())?;
+        }
+        Ok(first)
     }
 }
 
