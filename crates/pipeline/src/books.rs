@@ -53,6 +53,8 @@ pub(crate) struct StateReader<'a> {
     projector: Projector,
     digester: Digester,
     sums: BTreeMap<AccountPeriod, PeriodSums>,
+    /// The bucket that is read.
+    bytes: Vec<u8>,
 }
 
 impl<'a> StateReader<'a> {
@@ -72,7 +74,7 @@ impl<'a> StateReader<'a> {
             provide(&mut projector, configs, configured.content)?;
         }
         let (digester, sums) = (Digester::default(), BTreeMap::new());
-        Ok(Self { state, projector, digester, sums })
+        Ok(Self { state, projector, digester, sums, bytes: Vec::new() })
     }
 
     /// How far the stored state has come.
@@ -82,9 +84,9 @@ impl<'a> StateReader<'a> {
 
     /// Adds the conversations of a bucket.
     pub(crate) fn read(&mut self, bucket: u16) -> Result<(), PipelineError> {
-        let Self { projector, digester, sums, .. } = self;
-        let bytes = self.state.read_bucket(bucket)?.unwrap_or_default();
-        projector.stored_net_conversations(&bytes, &mut |net| {
+        let Self { state, projector, digester, sums, bytes } = self;
+        state.read_bucket_into(bucket, bytes)?;
+        projector.stored_net_conversations(bytes, &mut |net| {
             let place = AccountPeriod { account: net.account.clone(), period: net.period };
             sums.entry(place).or_default().add_net(&net, digester);
         })?;
@@ -94,8 +96,8 @@ impl<'a> StateReader<'a> {
     /// Shows the conversations of all buckets.
     pub(crate) fn each(&mut self, each: &mut dyn FnMut(&NetConversation)) -> Result<(), PipelineError> {
         for bucket in 0..BUCKETS {
-            let bytes = self.state.read_bucket(bucket)?.unwrap_or_default();
-            self.projector.stored_net_conversations(&bytes, &mut |net| each(&net))?;
+            self.state.read_bucket_into(bucket, &mut self.bytes)?;
+            self.projector.stored_net_conversations(&self.bytes, &mut |net| each(&net))?;
         }
         Ok(())
     }

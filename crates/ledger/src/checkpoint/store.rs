@@ -142,6 +142,20 @@ impl StateStore {
         self.current.buckets.get(&bucket).map(|section| self.read(section)).transpose()
     }
 
+    /// As [`Self::read_bucket`], into a buffer that is used again; it is empty if the bucket is.
+    ///
+    /// # Errors
+    /// Damage, or the system's.
+    pub fn read_bucket_into(&self, bucket: u16, bytes: &mut Vec<u8>) -> Result<(), CheckpointError> {
+        match self.current.buckets.get(&bucket) {
+            Some(section) => self.read_into(section, bytes),
+            None => {
+                bytes.clear();
+                Ok(())
+            }
+        }
+    }
+
     /// Adds to `out` the buckets that may have an id, each once. A bucket that has it is always among them; one that
     /// does not is there about once in a thousand look-ups for each five million ids.
     ///
@@ -280,11 +294,18 @@ impl StateStore {
     }
 
     fn read(&self, section: &Section) -> Result<Vec<u8>, CheckpointError> {
-        let file = self.file_of(section)?;
+        // Checks that there are as many bytes before memory is asked for; zeros cost nothing where memory is new.
+        self.file_of(section)?;
         let mut bytes = vec![0; num::index(section.length)];
-        file.read_exact_at(&mut bytes, section.position)
+        self.read_into(section, &mut bytes).map(|()| bytes)
+    }
+
+    fn read_into(&self, section: &Section, bytes: &mut Vec<u8>) -> Result<(), CheckpointError> {
+        let file = self.file_of(section)?;
+        bytes.resize(num::index(section.length), 0);
+        file.read_exact_at(bytes, section.position)
             .map_err(FileError::new("read", &state_path(&self.folder, section.file)))?;
-        if checksum::of(&bytes) == section.checksum { Ok(bytes) } else { Err(self.damaged(section)) }
+        if checksum::of(bytes) == section.checksum { Ok(()) } else { Err(self.damaged(section)) }
     }
 
     fn file(&self, number: u64) -> Result<&File, CheckpointError> {

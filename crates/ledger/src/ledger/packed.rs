@@ -9,6 +9,7 @@
 //! length varint, number of ids varint, for each id the bytes before it varint and its reference varint; then the bytes.
 
 use model::{EntryHash, Sequence};
+use wire::{ChainLanes, Chained};
 
 use super::ids::{ID, IdReader, IdWriter};
 use crate::num::{Cursor, Malformed, index, put_varint};
@@ -113,9 +114,11 @@ pub(super) type EntryView<'a> = (Sequence, EntryHash, &'a [u8]);
 pub(super) struct OpenBlock {
     pub(super) first: Sequence,
     pub(super) previous: Option<EntryHash>,
-    bytes: Vec<u8>,
-    /// Where each entry ends in `bytes`, and its hash.
-    ends: Vec<(usize, EntryHash)>,
+    /// The hash that the chain has to end with.
+    expected: Option<EntryHash>,
+    entries: Chained,
+    /// Of each entry, as far as it was computed.
+    hashes: Vec<EntryHash>,
 }
 
 /// Why a block cannot be opened.
@@ -157,9 +160,19 @@ impl Opener {
 
     /// Opens a block and verifies the chain through it.
     pub(super) fn open(&mut self, value: &[u8], into: &mut OpenBlock) -> Result<(), OpenError> {
+        self.unpack(value, into)?;
+        for place in 0..into.entries.len() {
+            into.begin_entry(place);
+            into.hashes.extend(into.entries.hash(place));
+        }
+        into.check_end()
+    }
+
+    /// Unpacks a block. Its chain is computed by [`chain_all`], and seen to end as it has to by [`OpenBlock::check_end`].
+    pub(super) fn unpack(&mut self, value: &[u8], into: &mut OpenBlock) -> Result<(), Malformed> {
         let mut cursor = Cursor::new(value);
         if cursor.byte()? != VERSION {
-            return Err(OpenError::Malformed);
+            return Err(Malformed);
         }
         let count = cursor.varint()?;
         let first = Sequence(cursor.varint()?);
@@ -169,35 +182,40 @@ impl Opener {
         let mut ids = IdReader::take(&mut cursor, id_count)?;
         let raw_length = cursor.varint()?;
         if raw_length > RAW_MAX || count == 0 || count > raw_length {
-            return Err(OpenError::Malformed);
+            return Err(Malformed);
         }
         let compressed = cursor.slice(cursor.remaining())?;
         self.raw.clear();
         self.raw.reserve(index(raw_length));
         let read = self.decompressor.decompress_to_buffer(compressed, &mut self.raw);
         if read.ok() != Some(index(raw_length)) {
-            return Err(OpenError::Malformed);
+            return Err(Malformed);
         }
 
         into.first = first;
         into.previous = Some(previous);
-        into.bytes.clear();
-        into.ends.clear();
-        let mut hash = previous;
+        into.expected = Some(expected);
+        into.entries.clear();
+        into.hashes.clear();
         let mut entries = Cursor::new(&self.raw);
         for _ in 0..count {
-            let start = into.bytes.len();
-            put_kept(&mut entries, &mut ids, &mut self.places, &mut into.bytes)?;
-            wire::join_previous_hash(&[], &hash, &mut into.bytes);
-            hash = wire::chain_hash(&hash, &into.bytes[start..]);
-            into.ends.push((into.bytes.len(), hash));
+            into.entries.push(|out| put_kept(&mut entries, &mut ids, &mut self.places, out))?;
         }
         entries.finish()?;
-        ids.finish()?;
-        if hash == expected {
-            Ok(())
-        } else {
-            Err(OpenError::Chain { last: Sequence(first.0.saturating_add(count - 1)), expected, found: hash })
+        ids.finish()
+    }
+}
+
+/// Computes the chains of many unpacked blocks side by side: each begins with the hash that its header has.
+pub(super) fn chain_all(blocks: &mut [OpenBlock], lanes: &mut ChainLanes) {
+    let longest = blocks.iter().map(|block| block.entries.len()).max().unwrap_or(0);
+    let mut hashes = vec![None; blocks.len()];
+    for place in 0..longest {
+        blocks.iter_mut().for_each(|block| block.begin_entry(place));
+        let chains = blocks.iter().map(|block| &block.entries);
+        lanes.hash_each(chains, place, |number, hash| hashes[number] = Some(hash));
+        for (block, hash) in blocks.iter_mut().zip(&mut hashes) {
+            block.hashes.extend(hash.take());
         }
     }
 }
@@ -225,14 +243,31 @@ fn put_kept(
 
 impl OpenBlock {
     pub(super) fn len(&self) -> usize {
-        self.ends.len()
+        self.entries.len()
     }
 
     /// Sequence, hash and canonical bytes of the entry at a place.
     pub(super) fn entry(&self, place: usize) -> Option<EntryView<'_>> {
-        let (end, hash) = *self.ends.get(place)?;
-        let start = place.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |(end, _)| *end);
-        Some((Sequence(self.first.0 + place as u64), hash, self.bytes.get(start..end)?))
+        let hash = *self.hashes.get(place)?;
+        Some((Sequence(self.first.0 + place as u64), hash, self.entries.canonical(place)?))
+    }
+
+    /// Sees that the chain through the block ends as the header says.
+    pub(super) fn check_end(&self) -> Result<(), OpenError> {
+        let (expected, found) = (self.expected.unwrap_or(EntryHash::ZERO), self.last_hash());
+        if found == expected {
+            return Ok(());
+        }
+        let last = Sequence(self.first.0.saturating_add(self.len() as u64 - 1));
+        Err(OpenError::Chain { last, expected, found })
+    }
+
+    /// Gives the entry at a place the hash before it, if there is such an entry.
+    fn begin_entry(&mut self, place: usize) {
+        let before = place.checked_sub(1).map_or(self.previous.as_ref(), |before| self.hashes.get(before));
+        if let Some(before) = before {
+            self.entries.set_previous(place, before);
+        }
     }
 
     /// The entry with a sequence, if it is in this block.
@@ -242,6 +277,6 @@ impl OpenBlock {
 
     /// Hash of the last entry.
     pub(super) fn last_hash(&self) -> EntryHash {
-        self.ends.last().map_or(EntryHash::ZERO, |(_, hash)| *hash)
+        self.hashes.last().copied().unwrap_or(EntryHash::ZERO)
     }
 }

@@ -6,20 +6,24 @@
 use std::ops::Range;
 
 use model::{Entry, EntryHash, PartitionId, Sequence};
-use wire::Words;
+use wire::{ChainLanes, Words};
 
 use super::{
     LedgerError, LedgerReader, RollupDifferences,
     aftermath::Aftermath,
     history::History,
     keys,
-    packed::{OpenBlock, Opener},
+    packed::{OpenBlock, OpenError, Opener, chain_all},
     read::{check_ends, damaged, decode, not_opened, opener},
 };
 use crate::{
     rollup::{self, Rollups},
     store::{Batch, Store},
 };
+
+/// Blocks whose chains are computed side by side, so that sixteen entries of like length are found at each step: two and
+/// a half megabytes of entries.
+const SIDE_BY_SIDE: usize = 64;
 
 /// Where a block begins and ends in the chain.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +38,9 @@ struct Link {
 pub struct VerifiedShare {
     partition: PartitionId,
     opener: Opener,
-    block: OpenBlock,
+    /// Those that are computed side by side; more than are filled.
+    blocks: Vec<OpenBlock>,
+    lanes: ChainLanes,
     words: Words,
     links: Vec<Link>,
     rollups: Rollups,
@@ -61,7 +67,8 @@ impl VerifiedShare {
         Ok(Self {
             partition,
             opener: opener(partition, Sequence(0))?,
-            block: OpenBlock::default(),
+            blocks: Vec::new(),
+            lanes: ChainLanes::default(),
             words: Words::new(),
             links: Vec::new(),
             rollups: Rollups::default(),
@@ -81,27 +88,60 @@ impl VerifiedShare {
     ) -> Result<(), LedgerError> {
         let partition = self.partition;
         let last = keys::block(partition, span.end);
+        let mut filled = 0;
         for row in reader.store.scan(&keys::blocks(partition), &keys::block(partition, span.start)) {
-            let (key, value) = row?;
-            if key >= last {
-                return Ok(());
+            let unpacked = match row {
+                Ok((key, _)) if key >= last => break,
+                Ok((key, value)) => self.unpack(filled, &key, &value),
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = unpacked {
+                // A break before this block comes first.
+                self.finish(filled, each)?;
+                return Err(error);
             }
-            let number = key.last_chunk().map_or(0, |number| u64::from_be_bytes(*number));
-            self.opener.open(&value, &mut self.block).map_err(not_opened(partition, Sequence(number)))?;
-            if self.block.first.0 != number {
-                return Err(damaged("the order of the entries", partition, Sequence(number)));
+            filled += 1;
+            if filled == SIDE_BY_SIDE {
+                self.finish(filled, each)?;
+                filled = 0;
             }
-            for place in 0..self.block.len() {
-                let Some(view) = self.block.entry(place) else { continue };
+        }
+        self.finish(filled, each)
+    }
+
+    /// Unpacks a block to a place among those that are computed side by side.
+    fn unpack(&mut self, place: usize, key: &[u8], value: &[u8]) -> Result<(), LedgerError> {
+        let number = Sequence(key.last_chunk().map_or(0, |number| u64::from_be_bytes(*number)));
+        if place == self.blocks.len() {
+            self.blocks.push(OpenBlock::default());
+        }
+        let block = &mut self.blocks[place];
+        let unpacked = self.opener.unpack(value, block).map_err(OpenError::from);
+        unpacked.map_err(not_opened(self.partition, number))?;
+        if block.first == number {
+            Ok(())
+        } else {
+            Err(damaged("the order of the entries", self.partition, number))
+        }
+    }
+
+    /// Verifies the first so many unpacked blocks, and shows their entries in order.
+    fn finish(&mut self, filled: usize, each: &mut dyn FnMut(&Entry)) -> Result<(), LedgerError> {
+        let (partition, blocks) = (self.partition, &mut self.blocks[..filled]);
+        chain_all(blocks, &mut self.lanes);
+        for block in blocks {
+            block.check_end().map_err(not_opened(partition, block.first))?;
+            for place in 0..block.len() {
+                let Some(view) = block.entry(place) else { continue };
                 let entry = decode(partition, view, &mut self.words)?;
                 self.rollups.apply(&entry);
                 self.aftermath.note(&entry);
                 each(&entry);
             }
             self.links.push(Link {
-                first: self.block.first,
-                previous: self.block.previous.unwrap_or(EntryHash::ZERO),
-                end: (Sequence(number + self.block.len() as u64 - 1), self.block.last_hash()),
+                first: block.first,
+                previous: block.previous.unwrap_or(EntryHash::ZERO),
+                end: (Sequence(block.first.0 + block.len() as u64 - 1), block.last_hash()),
             });
         }
         Ok(())

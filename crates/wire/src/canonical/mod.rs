@@ -8,9 +8,10 @@ mod chain;
 mod decode;
 mod encode;
 mod fields;
+mod lanes;
 mod words;
 
-pub use chain::{chain_hash, join_previous_hash, split_previous_hash};
+pub use chain::{ChainLanes, Chained, chain_hash, join_previous_hash, split_previous_hash};
 pub use decode::decode_entry;
 pub use encode::{CanonicalEntry, EntryWriter, encode_entry};
 pub use fields::CanonicalError;
