@@ -58,6 +58,7 @@ def add(sums, entry):
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("brokers")
 parser.add_argument("--topic-prefix", default="")
+parser.add_argument("--republished", action="store_true", help="a lost ledger topic was written again: pass over repeats")
 args = parser.parse_args()
 ledger_topic, charges_topic = (args.topic_prefix + name for name in ("billing.ledger.v1", "billing.charges.v1"))
 
@@ -86,9 +87,11 @@ by_source, charged = collections.defaultdict(list), collections.Counter()
 for record in read(args.brokers, charges_topic):
     headers, entry = dict(record.headers()), Entry.FromString(record.value())
     must(record.key().decode() == money(entry).conversation.subject.account, headers["ce_id"], "another key")
-    add(charged, entry)
-    by_source[int(headers["tarifa_source_partition"])].append(
-        (int(headers["tarifa_sequence"]), headers["tarifa_previous_hash"], chain_hash(entry, record.value())))
+    source = by_source[int(headers["tarifa_source_partition"])]
+    link = int(headers["tarifa_sequence"]), headers["tarifa_previous_hash"], chain_hash(entry, record.value())
+    if not (args.republished and link in source):
+        add(charged, entry)
+        source.append(link)
 for p in in_ledger.keys() | by_source.keys():
     before = bytes(32)
     for expected, (number, previous_hash, own) in enumerate(sorted(by_source[p]), 1):

@@ -242,16 +242,9 @@ impl Broker for Cluster {
     fn ledger_first(&self, partition: PartitionId) -> Result<Option<LedgerRecord>, PortError> {
         let topic = &self.names.ledger;
         let (begin, end) = self.range(topic, partition)?;
-        if begin > 0 {
-            return Err(PortError::Settings(format!(
-                "partition {} of {topic} begins at record {begin}: the ledger topic has lost its beginning; set \
-                 retention.ms=-1 and cleanup.policy=delete, and restore the topic",
-                partition.0
-            )));
-        }
         let mut first = None;
-        if end > 0 {
-            self.read(topic, partition, 0, &mut |message| {
+        if end > begin {
+            self.read(topic, partition, begin, &mut |message| {
                 first = Some(ledger_record(message));
                 ControlFlow::Break(())
             })?;

@@ -148,7 +148,8 @@ impl LedgerFeed {
         for (partition, offset) in from {
             let marks = self.consumer.fetch_watermarks(&self.topic, number(*partition), ANSWER_TIME_MAX);
             let (begin, end) = marks.map_err(|error| self.away(error))?;
-            let wanted = i64::try_from(offset.0).unwrap_or(i64::MAX);
+            // A topic that was emptied and written again begins further on; that it begins with entry 1 is seen then.
+            let wanted = if offset.0 == 0 { begin } else { i64::try_from(offset.0).unwrap_or(i64::MAX) };
             if wanted < begin || wanted > end {
                 let topic = self.topic.clone();
                 return Err(FeedError::Gone { topic, partition: *partition, offset: *offset });

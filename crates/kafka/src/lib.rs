@@ -6,6 +6,8 @@ mod client;
 mod cluster;
 mod feed;
 mod input;
+#[cfg(feature = "test-util")]
+pub mod meddling;
 mod member;
 mod producer;
 mod secret;

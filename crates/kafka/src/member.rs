@@ -17,7 +17,7 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
-    message::Timestamp,
+    message::{BorrowedMessage, Timestamp},
     types::RDKafkaRespErr,
 };
 
@@ -47,6 +47,7 @@ pub struct Member {
     consumer: Arc<BaseConsumer<Membership>>,
     topic: String,
     at_end: Vec<PartitionId>,
+    in_doubt: bool,
 }
 
 /// What the client calls back.
@@ -156,7 +157,12 @@ impl Member {
         let consumer: BaseConsumer<Membership> =
             config.create_with_context(membership).map_err(unavailable)?;
         consumer.subscribe(&[&settings.topic]).map_err(unavailable)?;
-        Ok(Self { consumer: Arc::new(consumer), topic: settings.topic.clone(), at_end: Vec::new() })
+        Ok(Self {
+            consumer: Arc::new(consumer),
+            topic: settings.topic.clone(),
+            at_end: Vec::new(),
+            in_doubt: false,
+        })
     }
 
     fn list(&self, partition: PartitionId) -> TopicPartitionList {
@@ -179,6 +185,9 @@ impl EventLog for Member {
             match self.consumer.poll(wait) {
                 None => break,
                 Some(Ok(message)) => {
+                    if let Timestamp::CreateTime(_) = message.timestamp() {
+                        return Err(producers_clock(&self.topic, &message));
+                    }
                     each(&LogRecord {
                         partition: PartitionId(u32::try_from(message.partition()).unwrap_or_default()),
                         offset: Offset(u64::try_from(message.offset()).unwrap_or_default()),
@@ -195,6 +204,7 @@ impl EventLog for Member {
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     self.at_end.extend(u32::try_from(partition).ok().map(PartitionId));
                 }
+                Some(Err(error)) if is_out_of_range(&error) => self.in_doubt = true,
                 // The partition is sought anew, or its error is told by who opens it.
                 Some(Err(error)) => tracing::debug!(%error, "consumer"),
             }
@@ -204,6 +214,10 @@ impl EventLog for Member {
 
     fn at_end(&mut self) -> Vec<PartitionId> {
         std::mem::take(&mut self.at_end)
+    }
+
+    fn in_doubt(&mut self) -> bool {
+        std::mem::take(&mut self.in_doubt)
     }
 
     fn changes(&mut self) -> Vec<Change> {
@@ -249,6 +263,24 @@ impl EventLog for Member {
             }
         }
     }
+}
+
+/// What is to be read next is not in the partition; the client stands still there.
+fn is_out_of_range(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset)
+    )
+}
+
+/// A record that came while the topic was set otherwise keeps its producer's time for good.
+fn producers_clock(topic: &str, message: &BorrowedMessage<'_>) -> PortError {
+    PortError::Settings(format!(
+        "record {} of partition {} of {topic} has its producer's time, not the broker's: it came while the topic did not \
+         have message.timestamp.type=LogAppendTime; set that, make a new input topic, and copy the events into it",
+        message.offset(),
+        message.partition()
+    ))
 }
 
 /// The broker's append time, in ms since 1970.

@@ -13,7 +13,7 @@ use std::{hint::black_box, path::Path, time::Instant};
 use common::{Traffic, applied};
 use ledger::{
     Commit, EntryEncoder, Ledger, SymbolTable,
-    checkpoint::{StateStore, pair},
+    checkpoint::{NewIds, StateStore},
     log::{LogBatch, LogReader, LogWriter, LoggedRecord},
     store::SledStore,
 };
@@ -106,12 +106,10 @@ fn entries(count: usize) {
     say("entries: canonical bytes an entry", per(canonical));
     say("entries: stored bytes an entry", per(stored));
 
-    let mut bytes = Vec::new();
+    let mut writer = wire::EntryWriter::default();
     let start = Clock::start();
     for entry in &all {
-        bytes.clear();
-        wire::encode_entry(black_box(entry), &mut bytes);
-        black_box(&bytes);
+        black_box(writer.write(black_box(entry), &EntryHash::ZERO));
     }
     time("entries: of which canonical encoding, ns an entry", start.per(count as u64));
     let start = Clock::start();
@@ -178,7 +176,8 @@ fn index(count: u32) {
     };
     let start = Clock::start();
     for part in 0..10 {
-        let ids = (0..count / 10).map(|n| pair(&id_of(part * (count / 10) + n), 1)).collect();
+        let mut ids = NewIds::default();
+        (0..count / 10).for_each(|n| ids.add(&id_of(part * (count / 10) + n), 1));
         let reference = state.write(b"", &[], ids).expect("writing works");
         state.retire(&reference).expect("retiring works");
     }

@@ -13,8 +13,8 @@ use std::{
 use crate::files::{self, FileError};
 
 /// Number of the layout that this version writes and reads. Before 2 ids were sealed in another way, so that users of an
-/// old directory would not be recognised.
-const FORMAT: u32 = 2;
+/// old directory would not be recognised; before 3 blocks of entries held their ids among the other bytes.
+const FORMAT: u32 = 3;
 const MARK: &str = "tarifa data directory, format ";
 /// A process that was killed a moment ago may still hold the lock while the system clears up behind it.
 const LOCK_TRIES: u32 = 20;
@@ -53,7 +53,7 @@ pub enum DirError {
         /// The newest that this program reads.
         known: u32,
     },
-    /// An older version of the program made it, and sealed ids in another way.
+    /// An older version of the program made it, which wrote ids or entries in another way.
     #[error("{path} has format {found}, and this program reads format {known}: project the same inputs into a new directory, or use the program that made it", path = .path.display())]
     Older {
         /// The directory.
@@ -259,10 +259,10 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("data");
         drop(DataDir::open(&path, true).unwrap());
-        fs::write(path.join("format"), format!("{MARK}3\n")).unwrap();
-        assert!(matches!(DataDir::open(&path, true), Err(DirError::Newer { found: 3, known: 2, .. })));
-        fs::write(path.join("format"), format!("{MARK}1\n")).unwrap();
-        assert!(matches!(DataDir::open(&path, true), Err(DirError::Older { found: 1, known: 2, .. })));
+        fs::write(path.join("format"), format!("{MARK}4\n")).unwrap();
+        assert!(matches!(DataDir::open(&path, true), Err(DirError::Newer { found: 4, known: 3, .. })));
+        fs::write(path.join("format"), format!("{MARK}2\n")).unwrap();
+        assert!(matches!(DataDir::open(&path, true), Err(DirError::Older { found: 2, known: 3, .. })));
     }
 
     #[test]

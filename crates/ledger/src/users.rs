@@ -3,7 +3,10 @@
 //! Knows nothing of ledger or log: erasing here leaves every hash and total as it was.
 //! Invariant: after an erasure no file of this folder holds the number.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use model::UserRef;
 
@@ -15,23 +18,28 @@ use crate::{
 /// Payload bytes a frame of a rewritten directory holds at most, so that no frame grows with the directory.
 const FRAME_BYTES: usize = 1 << 20;
 
-/// An open user directory.
+/// A user directory.
 #[derive(Debug)]
 pub struct UserDirectory {
-    file: FrameFile,
-    path: std::path::PathBuf,
+    path: PathBuf,
+    /// Opened by the first change: opening reads all of it, and most commands need none of it.
+    file: Option<FrameFile>,
 }
 
 impl UserDirectory {
-    /// Opens the directory in the folder that [`crate::DataDir::users`] names, or makes it there. What a crash left
-    /// half-written is cut off.
+    /// The directory in the folder that [`crate::DataDir::users`] names. Reads nothing before it is used; what a crash
+    /// left half-written is cut off then.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        Self { path: folder.join("directory"), file: None }
+    }
+
+    /// Checks that every user is there as it was written.
     ///
     /// # Errors
     /// Damage, or the system's.
-    pub fn open(folder: &Path) -> Result<Self, FrameError> {
-        let path = folder.join("directory");
-        let (file, _) = FrameFile::open(&path, |_, _| Ok(()))?;
-        Ok(Self { file, path })
+    pub fn check(&self) -> Result<(), FrameError> {
+        self.visit(|_, _| {})
     }
 
     /// Adds users and syncs. Adding one twice does no harm; the later number stands.
@@ -46,7 +54,7 @@ impl UserDirectory {
         for (user, number) in users {
             put_user(&mut payload, user, number);
         }
-        self.file.append(&payload).map(|_| ())
+        self.file()?.append(&payload).map(|_| ())
     }
 
     /// All users with their numbers.
@@ -81,9 +89,16 @@ impl UserDirectory {
             }
         })?;
         if found {
-            self.file.rewrite(&payloads)?;
+            self.file()?.rewrite(&payloads)?;
         }
         Ok(found)
+    }
+
+    fn file(&mut self) -> Result<&mut FrameFile, FrameError> {
+        match &mut self.file {
+            Some(file) => Ok(file),
+            none => Ok(none.insert(FrameFile::open(&self.path, |_, _| Ok(()))?.0)),
+        }
     }
 
     fn visit(&self, mut each: impl FnMut(UserRef, &str)) -> Result<(), FrameError> {
@@ -116,12 +131,12 @@ mod tests {
     #[test]
     fn users_stay_until_they_are_erased() {
         let place = tempfile::tempdir().unwrap();
-        let mut users = UserDirectory::open(place.path()).unwrap();
+        let mut users = UserDirectory::new(place.path());
         users.append(&[(ANA, "5511987654321"), (BEN, "US.1349")]).unwrap();
         users.append(&[(ANA, "5511987654321")]).unwrap();
         drop(users);
 
-        let mut users = UserDirectory::open(place.path()).unwrap();
+        let mut users = UserDirectory::new(place.path());
         assert_eq!(
             users.load().unwrap(),
             HashMap::from([(ANA, "5511987654321".to_owned()), (BEN, "US.1349".to_owned())])
@@ -136,9 +151,27 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_directory_is_noticed_by_whoever_uses_it() {
+        let place = tempfile::tempdir().unwrap();
+        let mut users = UserDirectory::new(place.path());
+        users.append(&[(ANA, "5511987654321")]).unwrap();
+        users.append(&[(BEN, "US.1349")]).unwrap();
+        users.check().unwrap();
+        let path = place.path().join("directory");
+        let mut content = std::fs::read(&path).unwrap();
+        content[30] ^= 1;
+        std::fs::write(&path, content).unwrap();
+
+        let mut users = UserDirectory::new(place.path());
+        assert!(matches!(users.check(), Err(FrameError::Damaged { position: 0, .. })));
+        assert!(matches!(users.load(), Err(FrameError::Damaged { .. })));
+        assert!(matches!(users.append(&[(ANA, "5511987654321")]), Err(FrameError::Damaged { .. })));
+    }
+
+    #[test]
     fn an_erased_user_may_write_again() {
         let place = tempfile::tempdir().unwrap();
-        let mut users = UserDirectory::open(place.path()).unwrap();
+        let mut users = UserDirectory::new(place.path());
         users.append(&[(ANA, "5511987654321")]).unwrap();
         users.erase(ANA).unwrap();
         users.append(&[(ANA, "5511987654321")]).unwrap();

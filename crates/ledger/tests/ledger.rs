@@ -171,7 +171,8 @@ fn shares_read_apart_and_in_any_order_verify_the_whole(store: impl Store) {
 
 fn partitions_are_committed_together_and_stay_apart(store: impl Store) {
     let mut ledger = Ledger::open(store, SECRET).unwrap();
-    let (zero, one) = (Traffic::new(0, 4).entries(300, false), Traffic::new(1, 5).entries(200, false));
+    let mut traffic = Traffic::new(0, 4);
+    let (zero, one) = (traffic.entries(300, false), Traffic::new(1, 5).entries(200, false));
     let counts = [applied(300), applied(200)];
     let mut encoders = [ledger.encoder(P0).unwrap(), ledger.encoder(P1).unwrap()];
     let mut commits = vec![
@@ -188,17 +189,16 @@ fn partitions_are_committed_together_and_stay_apart(store: impl Store) {
         assert_eq!(read, chain(&entries));
         assert_eq!(reader.verify_rollups(partition).unwrap(), None);
     }
+    let more = traffic.entries(100, true);
+    let (hundred, none) = (applied(100), applied(0));
     let mut twice = vec![
-        (
-            Commit { from_offset: Offset(300), ..commit_of(P0, 300, &counts[0]) },
-            encoders[0].encode(&[]).unwrap(),
-        ),
-        (
-            Commit { from_offset: Offset(300), ..commit_of(P0, 300, &counts[0]) },
-            encoders[0].encode(&[]).unwrap(),
-        ),
+        (commit_of(P0, 300, &hundred), encoders[0].encode(&more).unwrap()),
+        (commit_of(P0, 400, &none), encoders[0].encode(&[]).unwrap()),
     ];
     assert!(matches!(ledger.commit_encoded(&mut twice), Err(LedgerError::Twice { partition: P0 })));
+    // The sums do not remember what was refused.
+    ledger.commit(&commit_of(P0, 300, &hundred), &more).unwrap();
+    assert_eq!(ledger.reader().verify_rollups(P0).unwrap(), None);
 }
 
 fn rows_of_callers_are_committed_along(store: impl Store) {
@@ -360,22 +360,40 @@ fn a_ledger_on_disk_is_there_after_a_restart() {
 fn the_bytes_of_a_block_stay_as_they_are() {
     let store = MemoryStore::new();
     let mut ledger = Ledger::open(store.clone(), SECRET).unwrap();
-    let entries = Traffic::new(0, 11).entries(2, false);
+    let entries = Traffic::new(0, 11).entries(8, true);
     let head = commit(&mut ledger, P0, &entries).unwrap();
     let (key, value) = store.scan(b"e", b"e").next().unwrap().unwrap();
     assert_eq!(key, [b"e", &[0; 4][..], &[0, 0, 0, 0, 0, 0, 0, 1]].concat());
-    let mut raw = Vec::new();
+    let (mut ids, mut raw) = (Vec::new(), Vec::new());
+    let mut writer = wire::EntryWriter::default();
     for entry in chain(&entries) {
-        let mut canonical = Vec::new();
-        wire::encode_entry(&entry, &mut canonical);
-        let (kept, _) = wire::split_previous_hash(&canonical).unwrap();
-        raw.extend(two_byte_varint(kept.len()));
-        raw.extend(kept);
+        let written = writer.write(&entry, &entry.previous_hash);
+        let mut rest = written.kept().to_vec();
+        let mut places = Vec::new();
+        for (place, at) in written.ids().enumerate() {
+            let from = at - 16 * place;
+            let id: Vec<u8> = rest.drain(from..from + 16).collect();
+            let known = ids.iter().position(|known| *known == id);
+            places.push((from, known.map_or(0, |known| ids.len() - known)));
+            if known.is_none() {
+                ids.push(id);
+            }
+        }
+        raw.extend(varint(rest.len()));
+        raw.extend(varint(places.len()));
+        let mut before = 0;
+        for (from, reference) in places {
+            raw.extend([varint(from - before), varint(reference)].concat());
+            before = from;
+        }
+        raw.extend(rest);
     }
-    let mut header = vec![1, 2, 1];
+    let mut header = vec![2, u8::try_from(entries.len()).unwrap(), 1];
     header.extend([0; 32]);
     header.extend(head.hash.0);
-    header.extend(two_byte_varint(raw.len()));
+    header.extend(varint(ids.len()));
+    header.extend(ids.concat());
+    header.extend(varint(raw.len()));
     assert_eq!(value[..header.len()], header);
     assert_eq!(zstd::bulk::decompress(&value[header.len()..], 1 << 20).unwrap(), raw);
 }
@@ -452,9 +470,10 @@ fn sums<S: Store>(reader: &LedgerReader<S>) -> Vec<String> {
         .collect()
 }
 
-/// Of a number from 128 to 16,383.
-fn two_byte_varint(number: usize) -> [u8; 2] {
-    [u8::try_from(number % 128).unwrap() | 0x80, u8::try_from(number / 128).unwrap()]
+/// Of a number below 16,384.
+fn varint(number: usize) -> Vec<u8> {
+    let (low, high) = (u8::try_from(number % 128).unwrap(), u8::try_from(number / 128).unwrap());
+    if high == 0 { vec![low] } else { vec![low | 0x80, high] }
 }
 
 fn all_rows(store: &impl Store) -> Vec<Row> {

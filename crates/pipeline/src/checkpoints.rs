@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ledger::checkpoint::{CheckpointError, CheckpointRef, CheckpointWriter, Pair, StateStore, pair};
+use ledger::checkpoint::{CheckpointError, CheckpointRef, CheckpointWriter, NewIds, StateStore};
 use model::{Offset, Sequence};
 use projector::Projector;
 
@@ -114,13 +114,13 @@ pub(crate) fn write(
     let writer = state.begin(&shared)?;
     // About one new id a record, and some for conversations and charges.
     let records = projector.next_offset().0 - since.0.0;
-    let mut ids: Vec<Pair> = Vec::with_capacity(usize::try_from(records + records / 8).unwrap_or(0));
+    let mut ids = NewIds::expecting(usize::try_from(records + records / 8).unwrap_or(0));
     let writer = thread::scope(|scope| -> Result<_, PipelineError> {
         let (to_write, buckets) = sync_channel(QUEUE_BUCKETS);
         let writing = scope.spawn(move || write_buckets(writer, &buckets));
         for (done, bucket) in (1..).zip(&dirty) {
             let mut bytes = Vec::new();
-            projector.snapshot_bucket(*bucket, since, &mut bytes, &mut |id| ids.push(pair(&id, *bucket)));
+            projector.snapshot_bucket(*bucket, since, &mut bytes, &mut |id| ids.add(&id, *bucket));
             if to_write.send((*bucket, bytes)).is_err() {
                 break;
             }

@@ -64,8 +64,10 @@ impl<S: Store> Committer<'_, S> {
     /// Nothing of the group is committed then.
     pub(crate) fn commit(&mut self, ready: Ready) -> Result<(), PipelineError> {
         let from_offset = ready.first_offset();
-        let Ready { group, next_offset, partition_time, checkpoint } = ready;
+        let Ready { mut group, next_offset, partition_time, checkpoint } = ready;
         let encoded = self.encoder.encode(&group.entries)?;
+        // Entries and records are let go of as soon as they are written, while they are still near at hand.
+        group.entries = Vec::new();
         for (symbol, word) in &group.words {
             // Numbers come from the same list, in their order.
             if self.symbols.word(*symbol) != word {
@@ -83,8 +85,8 @@ impl<S: Store> Committer<'_, S> {
         }
         let mut sources = self.source_rows(&group.marks)?;
         if let Some(log) = &mut self.log {
-            for (records, threads) in &group.records {
-                log.append(records, threads, self.symbols)?;
+            for (records, threads) in group.records.drain(..) {
+                log.append(&records, &threads, self.symbols)?;
             }
             log.sync(&sources)?;
         }

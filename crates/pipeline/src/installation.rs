@@ -65,7 +65,7 @@ impl<S: Store> Installation<S> {
         store: S,
         on_progress: &mut OnProgress<'_>,
     ) -> Result<Self, PipelineError> {
-        let users = UserDirectory::open(&dir.users())?;
+        let users = UserDirectory::new(&dir.users());
         let secret = if dir.has_begun()? {
             // A new secret beside an old log would seal every user anew.
             let secret = Secret::open(&dir.secret())?;
@@ -184,13 +184,15 @@ impl<S: Store> Installation<S> {
     pub fn history_of(&mut self, id: [u8; 16]) -> Result<Option<ThreadHistory>, PipelineError> {
         self.configuration()?;
         let mut buckets = Vec::new();
-        self.state.lookup(&id, &mut buckets)?;
+        self.state.lookup_once(&id, &mut buckets)?;
         for bucket in buckets {
             self.load(bucket)?;
             if let Some(history) = self.projector.history_of(bucket, id) {
                 return Ok(Some(history));
             }
         }
+        // Looking up one id checks no more than what it reads, so damage may have hidden it.
+        self.state.check_index()?;
         Ok(None)
     }
 

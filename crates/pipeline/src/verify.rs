@@ -89,6 +89,7 @@ struct Work<'a, S> {
     log_is_taken: AtomicBool,
     log: Mutex<Option<Result<LogExtent, LogError>>>,
     index_is_taken: AtomicBool,
+    users_are_taken: AtomicBool,
     done: AtomicU64,
     entries: AtomicU64,
     /// The threads stop taking spans.
@@ -121,7 +122,8 @@ impl<S: Store> Installation<S> {
     /// Verifies the directory. Uses all cores, up to four.
     ///
     /// # Errors
-    /// Those that keep it from being looked at at all; what looks wrong is a finding, no error.
+    /// Those that keep it from being looked at at all, and damage of the user directory, which nothing else can be
+    /// compared with; what else looks wrong is a finding, no error.
     pub fn verify(&self, on_progress: &mut OnProgress<'_>) -> Result<Verification, PipelineError> {
         self.configuration()?;
         let head = self.ledger.head(EMBEDDED_PARTITION)?;
@@ -146,6 +148,7 @@ impl<S: Store> Installation<S> {
             log_is_taken: AtomicBool::new(false),
             log: Mutex::new(None),
             index_is_taken: AtomicBool::new(false),
+            users_are_taken: AtomicBool::new(false),
             done: AtomicU64::new(0),
             entries: AtomicU64::new(0),
             chain_is_broken: AtomicBool::new(false),
@@ -190,6 +193,9 @@ impl<'a, S: Store> Work<'a, S> {
             self.take_spans(&mut found, on_progress);
         }
         self.take_log();
+        if !self.users_are_taken.swap(true, Ordering::Relaxed) {
+            self.installation.users.check()?;
+        }
         self.take_buckets(&mut found, on_progress);
         if state_first {
             self.take_spans(&mut found, on_progress);

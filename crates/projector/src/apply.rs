@@ -8,6 +8,7 @@ use model::{
 };
 
 use crate::{
+    block::Blocks,
     booking::{Book, ThreadId},
     error::ProjectError,
     projector::{FUTURE_TOLERANCE, HORIZON, Projected, Projector, Slot, bucket_of},
@@ -124,14 +125,14 @@ impl Projector {
     /// be waited for.
     fn touch(&self) {
         let threads = || self.located.iter().flatten().filter_map(|located| self.thread(*located));
-        let heads = threads().fold(0_u8, |sum, thread| sum.wrapping_add(thread.touch_head()));
-        let tails = threads().fold(0_u8, |sum, thread| sum.wrapping_add(thread.touch_tail()));
-        std::hint::black_box(heads.wrapping_add(tails));
+        let heads = threads().fold(0_u8, |sum, (thread, _)| sum.wrapping_add(thread.touch()));
+        let rooms = threads().fold(0_u8, |sum, (thread, blocks)| sum.wrapping_add(thread.touch_room(blocks)));
+        std::hint::black_box(heads.wrapping_add(rooms));
     }
 
-    fn thread(&self, located: Located) -> Option<&Thread> {
+    fn thread(&self, located: Located) -> Option<(&Thread, &Blocks)> {
         match &self.buckets[usize::from(located.bucket)] {
-            Slot::Loaded(bucket) => bucket.threads.get(located.at as usize),
+            Slot::Loaded(bucket) => Some((bucket.threads.get(located.at)?, &bucket.blocks)),
             Slot::Away(_) => None,
         }
     }
@@ -155,7 +156,7 @@ impl Projector {
             _ => None,
         };
         if let Some(at) = found.or_else(|| bucket.find(user, business_phone)) {
-            return (at, bucket.threads[at as usize].hint);
+            return (at, bucket.threads[at].hint);
         }
         out.new_threads.push(index);
         let hint = self.next_hint;
@@ -256,8 +257,8 @@ impl Projector {
         };
         let late = !waives_lateness && record.record_time - event.occurred_at > HORIZON;
         self.newest_event_time = self.newest_event_time.max(event.occurred_at);
-        let thread = &mut bucket.threads[located.at as usize];
-        let taken = thread.take(&mut self.labels, record, event, late);
+        let thread = &mut bucket.threads[located.at];
+        let taken = thread.take(&bucket.blocks, &mut self.labels, record, event, late);
         let (change, fate, verdict_is_new) = match &taken {
             Taken::Is(disposition) => return Ok(*disposition),
             Taken::Changes { change, fate, verdict_is_new } => (change, *fate, *verdict_is_new),
@@ -274,7 +275,7 @@ impl Projector {
             sequence: &mut self.sequence,
             entries: &mut out.entries,
         };
-        let in_order = thread.change(rules, &mut book, change);
+        let in_order = thread.change(&mut bucket.blocks, rules, &mut book, change);
         if fate == Disposition::Applied {
             book_news(&mut book, thread, event, verdict_is_new);
         }

@@ -6,12 +6,14 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use model::{Symbol, UnixMillis, UserRef};
 
-use crate::{finder::Finder, minute::Minute, thread::Thread};
+use crate::{block::Blocks, finder::Finder, minute::Minute, slabs::Slabs, thread::Thread};
 
 /// Threads whose users' hashes begin alike.
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
-    pub(crate) threads: Vec<Thread>,
+    pub(crate) threads: Slabs<Thread>,
+    /// Of the threads' messages.
+    pub(crate) blocks: Blocks,
     by_user: Finder,
     /// Soonest first. A thread that waits for another minute by now is passed over when its old one comes.
     waiting: BinaryHeap<Reverse<(Minute, u32)>>,
@@ -39,7 +41,7 @@ impl Bucket {
 
     /// Whether the thread is at this place.
     pub(crate) fn is_at(&self, at: u32, user: UserRef, business_phone: Symbol) -> bool {
-        let thread = &self.threads[at as usize];
+        let thread = &self.threads[at];
         thread.user == user && thread.business_phone == business_phone
     }
 
@@ -50,19 +52,15 @@ impl Bucket {
 
     /// Adds a thread that is not there yet.
     pub(crate) fn add(&mut self, thread: Thread) -> u32 {
-        let at = u32::try_from(self.threads.len()).unwrap_or(u32::MAX);
         let Thread { user, business_phone, .. } = thread;
-        if self.threads.len() == self.threads.capacity() {
-            self.threads.reserve_exact(4 + self.threads.len() / 8);
-        }
-        self.threads.push(thread);
+        let at = self.threads.push(thread);
         self.by_user.insert(tag_of(user, business_phone), at);
         at
     }
 
     /// Sees to it that the thread is looked at by the time its open conversation ends.
     pub(crate) fn wait(&mut self, at: u32) {
-        let thread = &mut self.threads[at as usize];
+        let thread = &mut self.threads[at];
         let Some(end) = thread.open_end() else { return };
         let minute = Minute::of(end);
         if minute < thread.waits_for() {
@@ -83,7 +81,7 @@ impl Bucket {
             self.waiting.peek().copied().filter(|first| first.0.0.has_come(time))
         {
             self.waiting.pop();
-            let thread = &mut self.threads[at as usize];
+            let thread = &mut self.threads[at];
             if thread.waits_for() != minute {
                 continue;
             }

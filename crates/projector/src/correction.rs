@@ -6,11 +6,12 @@
 use model::{Initiator, UnixMillis};
 
 use crate::{
+    block::Blocks,
     booking::{Book, Booked, ThreadId, Withdrawn},
-    fold::{Effect, FoldState, Rules, step},
+    fold::{Effect, FoldState, Rules, fold_on, step},
     message::{Message, Side},
     thread::Thread,
-    timeline::{Place, Timeline},
+    timeline::{Place, Timeline, TimelineMut},
 };
 
 /// A conversation as one of the two folds sees it.
@@ -115,26 +116,28 @@ impl Thread {
     /// Puts `new` in the place of `old` (either may be absent) and books what that changes.
     pub(crate) fn correct(
         &mut self,
+        blocks: &mut Blocks,
         rules: &Rules,
         book: &mut Book<'_>,
         old: Option<Message>,
         new: Option<Message>,
     ) {
         let Some(from) = old.iter().chain(&new).map(Message::key).min() else { return };
-        let place = self.timeline.place_of(from);
+        let place = self.timeline(blocks).place_of(from);
         let first_open = self.opened_before(from);
         let start = first_open.saturating_sub(1);
         let base = if first_open > 0 { self.conversations().nth(start).copied() } else { None };
 
-        let outcome = walk_both(&mut self.timeline, rules, book, place, base.as_ref(), old, new);
+        let outcome =
+            walk_both(&mut self.timeline_mut(blocks), rules, book, place, base.as_ref(), (old, new));
         if !outcome.met {
             self.state = outcome.new.state;
         }
         let mut known = self.take_conversations(start);
         let behind = known.split_off(outcome.old.drafts.len().min(known.len()));
-        let pre_scan = || count_before(&self.timeline, base.as_ref(), place);
+        let pre_scan = || count_before(self.timeline(blocks), base.as_ref(), place);
         let drafts = complete(outcome, &known, base.is_some(), pre_scan);
-        rearrange(&mut self.timeline, rules, old, new);
+        rearrange(&mut self.timeline_mut(blocks), rules, old, new);
         self.book_difference(book, &known, &drafts, behind.is_empty());
         behind.into_iter().for_each(|booked| self.add_conversation(booked));
     }
@@ -250,29 +253,24 @@ fn charge_differs(book: &Book<'_>, booked: &Booked, draft: &Draft) -> bool {
 
 /// Folds the messages as they were and as they are now, from `place` on, and mends the states of the chunks passed.
 fn walk_both(
-    timeline: &mut Timeline,
+    timeline: &mut TimelineMut<'_>,
     rules: &Rules,
     book: &Book<'_>,
     place: Place,
     base: Option<&Booked>,
-    old: Option<Message>,
-    new: Option<Message>,
+    (old, new): (Option<Message>, Option<Message>),
 ) -> Outcome {
-    let chunk = timeline.chunk(place.chunk);
-    let mut state = chunk.before;
-    for message in chunk.messages[..place.index].iter().filter(|m| m.flags.counts()) {
-        step(rules, &mut state, message);
-    }
+    let chunk = timeline.view().chunk(place.chunk);
+    let state = fold_on(rules, chunk.before, &chunk.messages[..place.index]);
     let mut old_walk = Walk::from(state, base);
     let mut new_walk = old_walk.clone();
     let mut to_drop = old.filter(|message| message.flags.counts());
     let mut to_add = new.filter(|message| message.flags.counts());
 
-    for number in place.chunk..timeline.chunk_count() {
-        let chunk = timeline.chunk_mut(number);
+    for number in place.chunk..timeline.view().chunk_count() {
         let begin = if number == place.chunk { place.index } else { 0 };
-        for index in begin..chunk.messages.len() {
-            let message = chunk.messages[index];
+        for index in begin..timeline.view().chunk(number).messages.len() {
+            let message = timeline.view().chunk(number).messages[index];
             if let Some(added) = to_add.filter(|added| added.key() < message.key()) {
                 new_walk.take(rules, book, &added);
                 to_add = None;
@@ -282,7 +280,7 @@ fn walk_both(
             }
             // What goes in front of the first chunk passed goes into it, behind the state that it begins with.
             if index == 0 && number > place.chunk {
-                chunk.before = new_walk.state;
+                timeline.set_before(number, new_walk.state);
             }
             old_walk.take(rules, book, &message);
             if old.is_some_and(|dropped| dropped.id == message.id) {
@@ -348,7 +346,7 @@ fn complete(
 }
 
 /// Counts the messages of `base` before `place`.
-fn count_before(timeline: &Timeline, base: Option<&Booked>, place: Place) -> Counts {
+fn count_before(timeline: Timeline<'_>, base: Option<&Booked>, place: Place) -> Counts {
     let mut counts = Counts::default();
     let Some(base) = base else { return counts };
     let start = timeline.place_of(base.opener.key());
@@ -360,18 +358,16 @@ fn count_before(timeline: &Timeline, base: Option<&Booked>, place: Place) -> Cou
 
 /// Moves the messages themselves. The new one goes in before the old one leaves: so it lands in the chunk for which
 /// the states were mended.
-fn rearrange(timeline: &mut Timeline, rules: &Rules, old: Option<Message>, new: Option<Message>) {
+fn rearrange(timeline: &mut TimelineMut<'_>, rules: &Rules, old: Option<Message>, new: Option<Message>) {
     match (old, new) {
         (Some(old), Some(new)) if old.key() == new.key() => timeline.replace(new),
         (old, new) => {
-            if let Some(new) = &new {
-                timeline.insert(*new);
-            }
+            let cut = new.is_some_and(|new| timeline.insert(new));
             if let Some(old) = &old {
-                timeline.remove(old);
+                timeline.remove(rules, old);
             }
-            if let Some(new) = &new {
-                timeline.split_if_long(rules, new.key());
+            if let Some(new) = new.filter(|_| cut) {
+                timeline.mend_cut(rules, new.key());
             }
         }
     }

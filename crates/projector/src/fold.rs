@@ -6,7 +6,10 @@
 use model::{DurationMillis, Initiator, UnixMillis};
 use tariff::{Anchor, Tariff, Window};
 
-use crate::message::{Message, Side};
+use crate::{
+    message::{Message, Side},
+    packed::Packed48,
+};
 
 /// What of a tariff decides where conversations begin and end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,14 +39,14 @@ pub struct OpenWindow {
     pub charged: bool,
 }
 
-/// What the messages so far mean for the next one. In 24 bytes: every thread has one, and one more for each chunk of
-/// its messages.
+/// What the messages so far mean for the next one. In 14 bytes, alignment 1: every thread has one, and one more for
+/// each chunk of its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FoldState {
-    /// End of the last conversation; [`UnixMillis::MIN`] if there was none.
-    ends_at: UnixMillis,
-    /// Time of the user's last message or call, where the anchor needs it; else [`UnixMillis::MIN`].
-    user_last_at: UnixMillis,
+    /// End of the last conversation; 0, which lies before all times, if there was none.
+    ends_at: Packed48,
+    /// One more than the time of the user's last message or call, where the anchor needs it; else 0.
+    user_last_at: Packed48,
     /// Whether the last conversation has been charged.
     charged: bool,
     /// The user's last word on being written to.
@@ -59,33 +62,31 @@ impl Default for FoldState {
 impl FoldState {
     /// Puts a state together.
     #[must_use]
-    pub const fn new(
-        open: Option<OpenWindow>,
-        consent: Option<bool>,
-        user_last_at: Option<UnixMillis>,
-    ) -> Self {
-        let (ends_at, charged) = match open {
-            Some(OpenWindow { ends_at, charged }) => (ends_at, charged),
-            None => (UnixMillis::MIN, false),
-        };
-        let user_last_at = match user_last_at {
-            Some(at) => at,
-            None => UnixMillis::MIN,
-        };
-        Self { ends_at, user_last_at, charged, consent }
+    pub fn new(open: Option<OpenWindow>, consent: Option<bool>, user_last_at: Option<UnixMillis>) -> Self {
+        Self {
+            ends_at: open.map_or(Packed48::ZERO, |open| Packed48::of_time(open.ends_at)),
+            user_last_at: user_last_at.map_or(Packed48::ZERO, just_behind),
+            charged: open.is_some_and(|open| open.charged),
+            consent,
+        }
+    }
+
+    /// Reads the line of memory that it lies in.
+    pub(crate) fn touch(&self) -> u8 {
+        u8::from(self.charged)
     }
 
     /// The last conversation.
     #[must_use]
     pub fn open(&self) -> Option<OpenWindow> {
-        (self.ends_at != UnixMillis::MIN)
-            .then_some(OpenWindow { ends_at: self.ends_at, charged: self.charged })
+        (self.ends_at != Packed48::ZERO)
+            .then(|| OpenWindow { ends_at: self.ends_at.time(), charged: self.charged })
     }
 
     /// Time of the user's last message or call, where the anchor needs it.
     #[must_use]
     pub fn user_last_at(&self) -> Option<UnixMillis> {
-        (self.user_last_at != UnixMillis::MIN).then_some(self.user_last_at)
+        (self.user_last_at != Packed48::ZERO).then(|| UnixMillis(self.user_last_at.time().0 - 1))
     }
 }
 
@@ -116,18 +117,26 @@ pub(crate) fn step(rules: &Rules, state: &mut FoldState, message: &Message) -> E
         Side::Business => Initiator::Business,
     };
     // Without a conversation the end lies before all times.
-    if at >= state.ends_at {
+    if at >= state.ends_at.time() {
         return open_with(rules, state, initiator, at);
     }
     let charges = !state.charged && initiator == Initiator::Business;
     state.charged |= charges;
     if initiator == Initiator::User {
         if rules.window == Window::Sliding {
-            state.ends_at = at + rules.window_length;
+            state.ends_at = Packed48::of_time(at + rules.window_length);
         }
         remember_user(rules, state, at);
     }
-    Effect::Joins { ends_at: state.ends_at, charges }
+    Effect::Joins { ends_at: state.ends_at.time(), charges }
+}
+
+/// The state behind some messages, of which those count that do.
+pub(crate) fn fold_on(rules: &Rules, mut state: FoldState, messages: &[Message]) -> FoldState {
+    for message in messages.iter().filter(|message| message.flags.counts()) {
+        step(rules, &mut state, message);
+    }
+    state
 }
 
 /// A message outside every window.
@@ -147,7 +156,7 @@ fn open_with(rules: &Rules, state: &mut FoldState, side: Initiator, at: UnixMill
         remember_user(rules, state, at);
     }
     let ends_at = at + rules.window_length;
-    (state.ends_at, state.charged) = (ends_at, charges);
+    (state.ends_at, state.charged) = (Packed48::of_time(ends_at), charges);
     let without_consent = initiator == Initiator::Business && state.consent != Some(true);
     Effect::Opens { initiator, ends_at, charges, without_consent }
 }
@@ -156,6 +165,10 @@ fn open_with(rules: &Rules, state: &mut FoldState, side: Initiator, at: UnixMill
 fn remember_user(rules: &Rules, state: &mut FoldState, at: UnixMillis) {
     match rules.anchor {
         Anchor::FirstMessage => {}
-        Anchor::BusinessDelivery => state.user_last_at = at,
+        Anchor::BusinessDelivery => state.user_last_at = just_behind(at),
     }
+}
+
+fn just_behind(at: UnixMillis) -> Packed48 {
+    Packed48::of_time(UnixMillis(at.0.saturating_add(1)))
 }

@@ -42,13 +42,16 @@ impl Label {
     }
 }
 
+/// A few dozen labels make up most traffic.
+const RECENT: usize = 32;
+
 /// All labels met.
 #[derive(Debug, Default)]
 pub(crate) struct Labels {
     labels: Vec<Label>,
     by_content: HashTable<u32>,
-    /// The last labels asked for: a handful make up most traffic.
-    recent: [Option<(Label, LabelId)>; 8],
+    /// The last labels asked for, by their hash.
+    recent: [Option<(Label, LabelId)>; RECENT],
 }
 
 impl Labels {
@@ -56,7 +59,7 @@ impl Labels {
     #[inline]
     pub(crate) fn intern(&mut self, label: Label) -> LabelId {
         let hash = label.hash();
-        let place = usize::from(hash.to_le_bytes()[7] & 7);
+        let place = usize::from(hash.to_le_bytes()[7]) % RECENT;
         if let Some((_, id)) = self.recent[place].filter(|(recent, _)| *recent == label) {
             return id;
         }

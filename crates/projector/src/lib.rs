@@ -6,6 +6,7 @@
 #![deny(clippy::float_arithmetic)]
 
 mod apply;
+mod block;
 mod booking;
 mod bucket;
 mod correction;
@@ -16,13 +17,16 @@ mod fold;
 mod gaps;
 mod identity;
 mod labels;
+mod long;
 mod message;
 mod minute;
 mod net;
 mod packed;
 mod projector;
+mod slabs;
 mod snapshot;
 mod steps;
+mod stored_message;
 mod thread;
 mod tick;
 mod timeline;

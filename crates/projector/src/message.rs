@@ -131,13 +131,33 @@ pub(crate) struct Message {
 pub(crate) type OrderKey = (UnixMillis, u8, MessageRef);
 
 impl Message {
+    /// Stands where there is no message yet.
+    pub(crate) const NONE: Self = Self {
+        id: MessageRef([0; 16]),
+        at: Packed48::ZERO,
+        offset: Packed48::ZERO,
+        label: [0; 4],
+        flags: Flags([0; 2]),
+    };
+
+    /// Whether it is [`Self::NONE`]: of every other there is evidence.
+    pub(crate) fn is_none(&self) -> bool {
+        self.flags.evidence() == 0
+    }
+
+    /// Reads the lines of memory that it lies in.
+    #[inline]
+    pub(crate) fn touch(&self) -> u8 {
+        self.id.0[0].wrapping_add(self.flags.0[1])
+    }
+
     pub(crate) fn new(id: MessageRef, at: UnixMillis, offset: Offset, label: LabelId, flags: Flags) -> Self {
-        let at = Packed48::new(u64::try_from(at.0).unwrap_or(0));
+        let at = Packed48::of_time(at);
         Self { id, at, offset: Packed48::new(offset.0), label: label.0.to_le_bytes(), flags }
     }
 
     pub(crate) fn at(&self) -> UnixMillis {
-        UnixMillis(i64::try_from(self.at.get()).unwrap_or(i64::MAX))
+        self.at.time()
     }
 
     pub(crate) fn offset(&self) -> Offset {
@@ -173,12 +193,6 @@ impl Message {
             Side::Business => 4,
         };
         (self.at(), rank, self.id)
-    }
-
-    /// Whether it comes before another in their thread: mostly the time alone decides.
-    pub(crate) fn is_before(&self, other: &Self) -> bool {
-        let (at, others) = (self.at(), other.at());
-        at < others || (at == others && self.key() < other.key())
     }
 }
 

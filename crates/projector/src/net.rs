@@ -119,7 +119,7 @@ impl Projector {
     /// Gives every net conversation of a loaded bucket to `each`.
     pub fn net_conversations(&self, bucket: u16, each: &mut dyn FnMut(NetConversation)) {
         let Slot::Loaded(loaded) = &self.buckets[usize::from(bucket)] else { return };
-        for thread in &loaded.threads {
+        for thread in loaded.threads.iter() {
             for booked in thread.conversations() {
                 if let Some(net) = self.net(thread.id(), booked) {
                     each(net);
@@ -157,14 +157,14 @@ impl Projector {
                 let found = conversation_id(phone, thread.user, opened_at, initiator);
                 found.0 == id || charge_id(found).0 == id
             };
-            thread.timeline.find(MessageRef(id)).is_some()
+            thread.timeline(&loaded.blocks).find(MessageRef(id)).is_some()
                 || thread.conversations().any(|booked| named(booked.opener.at(), booked.initiator))
                 || thread.withdrawn().any(|gone| named(gone.opened_at, gone.initiator))
         };
         let thread = loaded.threads.iter().find(has_it)?;
         let phone = self.words.get(thread.business_phone);
-        let steps = self.steps(thread);
-        let messages = thread.timeline.iter().zip(steps);
+        let steps = self.steps(thread, &loaded.blocks);
+        let messages = thread.timeline(&loaded.blocks).iter().zip(steps);
         let withdrawn = thread.withdrawn().map(|gone| WithdrawnConversation {
             conversation: conversation_id(phone, thread.user, gone.opened_at, gone.initiator),
             opened_at: gone.opened_at,

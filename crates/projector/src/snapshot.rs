@@ -10,22 +10,23 @@ use model::{
 };
 
 use crate::{
+    block::Blocks,
     booking::{Booked, ThreadId, Withdrawn},
     bucket::Bucket,
     evidence::Evidence,
     fold::{FoldState, OpenWindow},
     identity::{charge_id, conversation_id},
-    labels::{Label, LabelId},
-    message::{Flags, Message},
+    labels::Label,
+    long::LongChunk,
     minute::Minute,
     projector::{BUCKETS, Projector, Slot},
+    stored_message::{Before, get_message, pass_message, put_message},
     thread::Thread,
-    timeline::{Chunk, Timeline},
     varint::{Damaged, Input, put, put_bytes, put_signed},
 };
 
 /// Raised when the bytes of another version must be told apart.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Stored state that is not what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,10 +165,12 @@ impl Projector {
         let Slot::Loaded(bucket) = &mut self.buckets[usize::from(number)] else { return };
         bucket.dirty = false;
         put(out, bucket.threads.len() as u64);
-        for thread in &bucket.threads {
-            put_thread(out, thread);
+        for thread in bucket.threads.iter() {
+            put_thread(out, thread, &bucket.blocks);
             let phone = self.words.get(thread.business_phone);
-            for message in thread.timeline.iter().filter(|message| message.offset() >= since.0) {
+            for message in
+                thread.timeline(&bucket.blocks).iter().filter(|message| message.offset() >= since.0)
+            {
                 ids(message.id.0);
             }
             for booked in thread.conversations().filter(|booked| booked.last_sequence() > since.1) {
@@ -192,7 +195,7 @@ impl Projector {
         let mut bucket = Bucket::default();
         if !bytes.is_empty() {
             for _ in 0..input.length()? {
-                let mut thread = get_thread(&mut input)?;
+                let mut thread = get_thread(&mut input, &mut bucket.blocks)?;
                 thread.hint = self.next_hint;
                 self.next_hint += 1;
                 let at = bucket.add(thread);
@@ -214,21 +217,21 @@ impl Projector {
     }
 }
 
-fn put_thread(out: &mut Vec<u8>, thread: &Thread) {
+fn put_thread(out: &mut Vec<u8>, thread: &Thread, blocks: &Blocks) {
     let id = thread.id();
     out.extend_from_slice(&id.user.0);
     out.extend_from_slice(&id.leading_digits.0);
     put(out, u64::from(id.business_phone.0));
     put_state(out, &thread.state);
-    put(out, thread.timeline.chunk_count() as u64);
-    for chunk in thread.timeline.chunks() {
+    put(out, thread.timeline(blocks).chunk_count() as u64);
+    for chunk in thread.timeline(blocks).chunks() {
         put_state(out, &chunk.before);
         put(out, chunk.messages.len() as u64);
-        let mut previous = (0, 0);
+        let mut previous = Before::default();
         chunk.messages.iter().for_each(|message| put_message(out, message, &mut previous));
     }
     put(out, thread.conversations().count() as u64);
-    let mut previous = (0, 0);
+    let mut previous = Before::default();
     for booked in thread.conversations() {
         put_booked(out, booked, &mut previous);
     }
@@ -250,7 +253,7 @@ fn put_thread(out: &mut Vec<u8>, thread: &Thread) {
     }
 }
 
-fn get_thread(input: &mut Input<'_>) -> Result<Thread, Damaged> {
+fn get_thread(input: &mut Input<'_>, blocks: &mut Blocks) -> Result<Thread, Damaged> {
     let user = UserRef(input.array()?);
     let leading_digits = LeadingDigits(input.array()?);
     let business_phone = Symbol(input.small()?);
@@ -261,14 +264,16 @@ fn get_thread(input: &mut Input<'_>) -> Result<Thread, Damaged> {
         let before = get_state(input)?;
         let length = input.length()?;
         let mut messages = Vec::with_capacity(length);
-        let mut previous = (0, 0);
+        let mut previous = Before::default();
         for _ in 0..length {
             messages.push(get_message(input, &mut previous)?);
         }
-        chunks.push(Chunk { before, messages });
+        chunks.push(LongChunk { before, messages });
     }
-    thread.timeline = Timeline::from_chunks(chunks);
-    let mut previous = (0, 0);
+    if !thread.timeline_mut(blocks).fill(chunks) {
+        return Err(Damaged);
+    }
+    let mut previous = Before::default();
     for _ in 0..input.length()? {
         thread.add_conversation(get_booked(input, &mut previous)?);
     }
@@ -311,7 +316,7 @@ pub(crate) fn each_booked(
                 pass_message(&mut input)?;
             }
         }
-        let mut previous = (0, 0);
+        let mut previous = Before::default();
         for _ in 0..input.length()? {
             each(thread, &get_booked(&mut input, &mut previous)?);
         }
@@ -332,33 +337,6 @@ pub(crate) fn each_booked(
 
 fn initiator_of(business: bool) -> Initiator {
     if business { Initiator::Business } else { Initiator::User }
-}
-
-/// Times and offsets are written as the difference to those of the message before.
-fn put_message(out: &mut Vec<u8>, message: &Message, previous: &mut (i64, i64)) {
-    let (at, offset) = (message.at().0, message.offset().0.cast_signed());
-    out.extend_from_slice(&message.id.0);
-    put_signed(out, at - previous.0);
-    put_signed(out, offset - previous.1);
-    put(out, u64::from(message.flags.bits()));
-    put(out, u64::from(message.label().0));
-    *previous = (at, offset);
-}
-
-fn get_message(input: &mut Input<'_>, previous: &mut (i64, i64)) -> Result<Message, Damaged> {
-    let id = MessageRef(input.array()?);
-    let at = previous.0.checked_add(input.signed()?).ok_or(Damaged)?;
-    let offset = previous.1.checked_add(input.signed()?).ok_or(Damaged)?;
-    let flags = Flags::from_bits(u16::try_from(input.number()?).map_err(|_| Damaged)?);
-    let label = LabelId(input.small()?);
-    *previous = (at, offset);
-    Ok(Message::new(id, UnixMillis(at), Offset(offset.cast_unsigned()), label, flags))
-}
-
-/// Passes over what [`put_message`] wrote.
-fn pass_message(input: &mut Input<'_>) -> Result<(), Damaged> {
-    input.take(size_of::<MessageRef>())?;
-    input.pass_numbers(4)
 }
 
 fn put_state(out: &mut Vec<u8>, state: &FoldState) {
@@ -394,7 +372,7 @@ fn get_state(input: &mut Input<'_>) -> Result<FoldState, Damaged> {
     Ok(FoldState::new(open, consent, user_last_at))
 }
 
-fn put_booked(out: &mut Vec<u8>, booked: &Booked, previous: &mut (i64, i64)) {
+fn put_booked(out: &mut Vec<u8>, booked: &Booked, previous: &mut Before) {
     let same = booked.earner == Some(booked.opener);
     let bits = u8::from(booked.initiator == Initiator::Business)
         | u8::from(booked.without_consent) << 1
@@ -414,7 +392,7 @@ fn put_booked(out: &mut Vec<u8>, booked: &Booked, previous: &mut (i64, i64)) {
     put(out, booked.last_sequence().0);
 }
 
-fn get_booked(input: &mut Input<'_>, previous: &mut (i64, i64)) -> Result<Booked, Damaged> {
+fn get_booked(input: &mut Input<'_>, previous: &mut Before) -> Result<Booked, Damaged> {
     let [bits] = input.array()?;
     let opener = get_message(input, previous)?;
     let earner = match (bits & 8 != 0, bits & 16 != 0) {

@@ -6,6 +6,7 @@
 use model::{ConversationId, Initiator, UnixMillis};
 
 use crate::{
+    block::Blocks,
     fold::{Effect, Rules, step},
     identity::conversation_id,
     projector::Projector,
@@ -63,20 +64,20 @@ impl StepEffect {
 
 impl Projector {
     /// Walks a thread from the first state that it remembers: one effect for each of its messages.
-    pub(crate) fn steps(&self, thread: &Thread) -> Vec<StepEffect> {
+    pub(crate) fn steps(&self, thread: &Thread, blocks: &Blocks) -> Vec<StepEffect> {
         let Some(configuration) = self.configuration() else { return Vec::new() };
         let rules = Rules::of(configuration.tariff());
         let phone = self.words.get(thread.business_phone);
-        let mut state = thread.timeline.chunk(0).before;
+        let mut state = thread.timeline(blocks).chunk(0).before;
         // A thread that has forgotten its first messages begins inside a conversation that the ledger still has.
-        let begun = thread.timeline.iter().next().and_then(|first| {
+        let begun = thread.timeline(blocks).iter().next().and_then(|first| {
             let before = |booked: &&crate::booking::Booked| booked.opener.key() < first.key();
             thread.conversations().rev().find(before)
         });
         let mut open =
             begun.map(|booked| conversation_id(phone, thread.user, booked.opener.at(), booked.initiator));
         let mut effects = Vec::new();
-        for message in thread.timeline.iter() {
+        for message in thread.timeline(blocks).iter() {
             let before = state.open();
             let effect = match message.flags.counts() {
                 true => step(&rules, &mut state, message),

@@ -7,29 +7,31 @@ use model::{
 };
 
 use crate::{
+    block::Blocks,
     booking::{Book, Booked, ThreadId, Withdrawn},
     evidence::{Evidence, EvidenceLog, Novelty, bit_of, compare, together, verdict_hash},
     fold::{Effect, FoldState, Rules, step},
     labels::{Label, Labels},
     message::{Flags, Message, OrderKey, Side, seen},
     minute::Minute,
-    timeline::Timeline,
+    timeline::{Earlier, Recent, Timeline, TimelineMut},
 };
 
-/// All that is kept of a thread. The order of the fields is that of memory: what each message needs comes first, in
-/// three lines of the cache, and what few need lies elsewhere.
+/// All that is kept of a thread but for the blocks of its messages. In four lines of the cache, of which a message in
+/// order reads the first two; what few need lies elsewhere.
 #[derive(Debug)]
-#[repr(C, align(64))]
+#[repr(C, align(128))]
 pub(crate) struct Thread {
+    recent: Recent,
     pub(crate) user: UserRef,
     pub(crate) business_phone: Symbol,
     /// A number that no other thread in this process has.
     pub(crate) hint: u32,
     /// The fold over all messages.
     pub(crate) state: FoldState,
-    pub(crate) timeline: Timeline,
     /// The last conversation; all before it are closed.
     last: Option<Booked>,
+    earlier: Earlier,
     past: Option<Box<Past>>,
     leading_digits: LeadingDigits,
     waits_for: Minute,
@@ -52,7 +54,8 @@ impl Thread {
             business_phone: id.business_phone,
             hint,
             state: FoldState::default(),
-            timeline: Timeline::default(),
+            recent: Recent::default(),
+            earlier: Earlier::default(),
             last: None,
             past: None,
             leading_digits: id.leading_digits,
@@ -64,19 +67,25 @@ impl Thread {
         ThreadId { user: self.user, business_phone: self.business_phone, leading_digits: self.leading_digits }
     }
 
-    /// Reads the lines of memory that every message needs of the thread itself.
-    pub(crate) fn touch_head(&self) -> u8 {
+    /// Reads the lines of memory that every message needs.
+    pub(crate) fn touch(&self) -> u8 {
         let [low, ..] = self.hint.to_le_bytes();
-        let closed = self.last.as_ref().is_some_and(|last| last.closed);
-        low.wrapping_add(u8::from(self.timeline.has_messages())).wrapping_add(u8::from(closed))
+        low.wrapping_add(u8::from(self.recent.has_messages()))
     }
 
-    /// Reads what the next message will be compared with.
-    pub(crate) fn touch_tail(&self) -> u8 {
-        // Its id and its flags may lie in two lines.
-        self.timeline
-            .last()
-            .map_or(0, |message| message.id.0[0].wrapping_add(u8::from(message.flags.counts())))
+    /// Reads the lines of memory into which the next message will be written.
+    pub(crate) fn touch_room(&self, blocks: &Blocks) -> u8 {
+        self.recent.touch(blocks)
+    }
+
+    /// Its messages; `blocks` are those of its bucket.
+    pub(crate) fn timeline<'a>(&'a self, blocks: &'a Blocks) -> Timeline<'a> {
+        Timeline { recent: &self.recent, earlier: &self.earlier, blocks }
+    }
+
+    /// See [`Self::timeline`].
+    pub(crate) fn timeline_mut<'a>(&'a mut self, blocks: &'a mut Blocks) -> TimelineMut<'a> {
+        TimelineMut { recent: &mut self.recent, earlier: &mut self.earlier, blocks }
     }
 
     fn past_mut(&mut self) -> &mut Past {
@@ -138,12 +147,13 @@ impl Thread {
     /// Takes an event: tells what became of it, and whether its provider's verdict is news.
     pub(crate) fn take(
         &mut self,
+        blocks: &Blocks,
         labels: &mut Labels,
         record: &Record,
         event: &SealedEvent,
         late: bool,
     ) -> Taken {
-        let known = self.timeline.find(event.message);
+        let known = self.timeline(blocks).find(event.message);
         match &event.body {
             SealedBody::Status(status) => {
                 let report = Evidence {
@@ -174,17 +184,19 @@ impl Thread {
     ) -> Taken {
         let (flags, label) = describe(event);
         let label = labels.intern(label);
-        let reported = Message::new(event.message, event.occurred_at, record.offset, label, flags);
+        let reported = || Message::new(event.message, event.occurred_at, record.offset, label, flags);
         let Some(known) = known else {
             return match late {
                 true => Taken::Is(Disposition::Late),
+                // Made in its place: a copy would wait for the parts to be written.
                 false => Taken::Changes {
-                    change: Change { old: None, new: reported },
+                    change: Change { old: None, new: reported() },
                     fate: Disposition::Applied,
                     verdict_is_new: false,
                 },
             };
         };
+        let reported = reported();
         if known.side() != reported.side() {
             return Taken::Is(Disposition::Conflict);
         }
@@ -323,21 +335,35 @@ impl Thread {
     }
 
     /// Books what a taken event changes. Tells whether it came behind all others.
-    pub(crate) fn change(&mut self, rules: &Rules, book: &mut Book<'_>, change: &Change) -> bool {
+    pub(crate) fn change(
+        &mut self,
+        blocks: &mut Blocks,
+        rules: &Rules,
+        book: &mut Book<'_>,
+        change: &Change,
+    ) -> bool {
         let Change { old, new } = change;
-        let in_order = old.is_none() && self.timeline.last().is_none_or(|last| last.is_before(new));
+        let in_order = old.is_none() && self.is_behind(blocks, new);
         if in_order {
-            self.append(rules, book, new);
+            self.append(blocks, rules, book, new);
         } else if old.is_some_and(|old| same_to_the_fold(&old, new)) {
-            self.timeline.replace(*new);
+            self.timeline_mut(blocks).replace(*new);
         } else {
-            self.correct(rules, book, *old, Some(*new));
+            self.correct(blocks, rules, book, *old, Some(*new));
         }
         in_order
     }
 
+    /// Whether a message comes behind all others: mostly the time alone decides.
+    #[inline]
+    fn is_behind(&self, blocks: &Blocks, message: &Message) -> bool {
+        let (at, last) = (message.at(), self.recent.last_at());
+        at > last
+            || (at == last && self.timeline(blocks).last().is_none_or(|last| last.key() < message.key()))
+    }
+
     /// A message behind all others.
-    fn append(&mut self, rules: &Rules, book: &mut Book<'_>, message: &Message) {
+    fn append(&mut self, blocks: &mut Blocks, rules: &Rules, book: &mut Book<'_>, message: &Message) {
         let before = self.state;
         if message.flags.counts() {
             match step(rules, &mut self.state, message) {
@@ -349,7 +375,7 @@ impl Thread {
                 Effect::Joins { ends_at, charges } => self.join(book, message, ends_at, charges),
             }
         }
-        self.timeline.push(before, message);
+        self.timeline_mut(blocks).push(before, *message);
     }
 
     fn open(
@@ -478,4 +504,14 @@ fn same_to_the_fold(old: &Message, new: &Message) -> bool {
     old.key() == new.key()
         && old.flags.counts() == new.flags.counts()
         && (!new.flags.counts() || old.label() == new.label())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_takes_four_lines_of_the_cache() {
+        assert_eq!(size_of::<Thread>(), 256);
+    }
 }

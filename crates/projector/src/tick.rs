@@ -35,7 +35,7 @@ impl Projector {
             bucket.due(time, &mut in_bucket);
             bucket.dirty |= !in_bucket.is_empty();
             for at in in_bucket.drain(..) {
-                let thread = &mut bucket.threads[at as usize];
+                let thread = &mut bucket.threads[at];
                 let user = thread.user;
                 let phone = self.words.get(thread.business_phone);
                 let Some(last) = thread.last_conversation_mut() else { continue };
@@ -57,7 +57,7 @@ impl Projector {
         };
         for (_, _, number, at) in due {
             if let Slot::Loaded(bucket) = &mut self.buckets[number] {
-                let thread = &mut bucket.threads[at as usize];
+                let thread = &mut bucket.threads[at];
                 let id = thread.id();
                 if let Some(last) = thread.last_conversation_mut() {
                     book.close(id, last);

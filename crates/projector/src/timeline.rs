@@ -1,34 +1,27 @@
 //! The messages of a thread in order, in chunks that each know the state before them.
 //!
-//! Invariant: chunks are sorted and hold at most [`CHUNK_MAX`] messages, few in a short thread; `before` of a chunk is
-//! the fold over all messages before it. So a late message costs a chunk's length, whatever the length of the thread.
+//! Chunks are blocks of the bucket, a few messages each; from some fifty messages on all but the last are kept as [`Long`].
+//! Invariant: chunks are sorted, and none is empty; `before` of a chunk is the fold over all messages before it. So a
+//! late message costs a chunk's length, whatever the length of the thread.
 
-use hashbrown::HashTable;
 use model::{MessageRef, UnixMillis};
 
 use crate::{
-    fold::{FoldState, Rules, step},
+    block::{BLOCK, Block, Blocks},
+    fold::{FoldState, Rules, fold_on},
+    long::{Long, LongChunk},
     message::{Message, OrderKey},
+    packed::Packed48,
 };
 
-/// Room in a chunk of a thread that has few. It is taken in three steps: threads are many, so that little of it may be
-/// empty, and nothing be moved often.
-const ROOM: usize = 16;
-/// Room in the first step.
-const FIRST_ROOM: usize = 4;
-/// From this number of chunks on they may grow up to [`CHUNK_MAX`].
-const MANY_CHUNKS: usize = 16;
-/// A chunk that grows beyond this is cut in two.
-const CHUNK_MAX: usize = 256;
-/// From this number of chunks on a look-up by id uses a table; below it, reading along is faster.
-const INDEX_FROM: usize = 4;
+/// Blocks before the last one.
+const FEW: usize = 11;
 
 /// Messages between two known states.
-#[derive(Debug, Clone, Default)]
-#[repr(C)]
-pub(crate) struct Chunk {
-    pub(crate) messages: Vec<Message>,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chunk<'a> {
     pub(crate) before: FoldState,
+    pub(crate) messages: &'a [Message],
 }
 
 /// Where a message stands.
@@ -38,34 +31,77 @@ pub(crate) struct Place {
     pub(crate) index: usize,
 }
 
-/// All remembered messages of a thread. The last chunk lies in the thread itself: most messages come in order.
-#[derive(Debug, Default)]
+/// What a message that comes in order asks for: no other memory is read for it.
+#[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
-pub(crate) struct Timeline {
+pub(crate) struct Recent {
     ids: IdFilter,
-    last: Chunk,
-    earlier: Option<Box<Earlier>>,
+    /// The last block, if there is any message.
+    block: u32,
+    /// The time of the last message.
+    at: Packed48,
+    /// Messages in the last block.
+    length: u8,
 }
 
-/// What few messages ask for.
-#[derive(Debug, Default)]
-struct Earlier {
-    chunks: Vec<Chunk>,
-    by_id: Option<IdTable>,
+/// What lies before the last block.
+#[derive(Debug)]
+pub(crate) enum Earlier {
+    /// Blocks by their numbers, the first `count` of them.
+    Few {
+        count: u8,
+        blocks: [u32; FEW],
+    },
+    Many(Box<Long>),
 }
 
-impl Earlier {
-    /// Adds a chunk behind the others. Most threads have one or two: no room is kept for more.
-    fn add(&mut self, chunk: Chunk) {
-        if self.chunks.len() == self.chunks.capacity() {
-            self.chunks.reserve_exact(1 + self.chunks.len() / 2);
-        }
-        self.chunks.push(chunk);
+impl Default for Earlier {
+    fn default() -> Self {
+        Self::Few { count: 0, blocks: [0; FEW] }
     }
 }
 
-/// Tells of most ids that they are new, without a look at the messages: a Bloom filter of two bits an id. At 48
-/// messages, beyond which there is a table, one new id in ten is looked for in vain.
+impl Earlier {
+    fn few(&self) -> &[u32] {
+        match self {
+            Self::Few { count, blocks } => &blocks[..usize::from(*count)],
+            Self::Many(_) => &[],
+        }
+    }
+
+    /// How many chunks.
+    fn count(&self) -> usize {
+        match self {
+            Self::Few { count, .. } => usize::from(*count),
+            Self::Many(long) => long.chunks.len(),
+        }
+    }
+
+    /// Puts the number of a block among the others. False if there is no room for it.
+    fn insert_few(&mut self, at: usize, number: u32) -> bool {
+        let Self::Few { count, blocks } = self else { return false };
+        let length = usize::from(*count);
+        if length == FEW || at > length {
+            return false;
+        }
+        blocks.copy_within(at..length, at + 1);
+        blocks[at] = number;
+        *count += 1;
+        true
+    }
+
+    fn remove_few(&mut self, at: usize) {
+        let Self::Few { count, blocks } = self else { return };
+        let length = usize::from(*count);
+        if at < length {
+            blocks.copy_within(at + 1..length, at);
+            *count -= 1;
+        }
+    }
+}
+
+/// Tells of most ids that they are new, without a look at the messages: a Bloom filter of four bits an id. At 48
+/// messages, beyond which there is a table, one new id in thirteen is looked for in vain, at 25 one in ninety.
 #[derive(Debug, Default, Clone, Copy)]
 struct IdFilter([u64; 4]);
 
@@ -77,9 +113,9 @@ impl IdFilter {
         self.0.iter().all(|word| *word == u64::MAX)
     }
 
-    /// Two places among 256. Ids are keyed hashes, so that any of their bytes are as good as a hash of them.
-    fn places(id: MessageRef) -> [(usize, u64); 2] {
-        [id.0[8], id.0[9]].map(|place| (usize::from(place >> 6), 1 << (place & 63)))
+    /// Four places among 256. Ids are keyed hashes, so that any of their bytes are as good as a hash of them.
+    fn places(id: MessageRef) -> [(usize, u64); 4] {
+        [id.0[8], id.0[9], id.0[10], id.0[11]].map(|place| (usize::from(place >> 6), 1 << (place & 63)))
     }
 
     fn add(&mut self, id: MessageRef) {
@@ -93,77 +129,104 @@ impl IdFilter {
     }
 }
 
-impl Timeline {
-    pub(crate) fn from_chunks(mut chunks: Vec<Chunk>) -> Self {
-        let last = chunks.pop().unwrap_or_default();
-        let mut timeline = Self { last, ..Self::default() };
-        if !chunks.is_empty() {
-            timeline.earlier_mut().chunks = chunks;
+impl Recent {
+    pub(crate) fn has_messages(&self) -> bool {
+        self.length > 0
+    }
+
+    /// Whether no message of the thread has this id. What is not ruled out is to be looked for.
+    #[inline]
+    pub(crate) fn rules_out(&self, id: MessageRef) -> bool {
+        !self.ids.may_have(id)
+    }
+
+    /// Reads the lines of memory into which the next message in order will be written.
+    #[inline]
+    pub(crate) fn touch(&self, blocks: &Blocks) -> u8 {
+        match usize::from(self.length) {
+            0 | BLOCK => blocks.touch_next(),
+            length => blocks.get(self.block).touch(length),
         }
-        let mut ids = IdFilter::default();
-        timeline.iter().for_each(|message| ids.add(message.id));
-        timeline.ids = ids;
-        timeline.index_if_long();
-        timeline
     }
 
-    fn earlier_mut(&mut self) -> &mut Earlier {
-        self.earlier.get_or_insert_default()
+    /// The time of the last message, if there is any; else the beginning of times.
+    #[inline]
+    pub(crate) fn last_at(&self) -> UnixMillis {
+        self.at.time()
+    }
+}
+
+/// All remembered messages of a thread.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeline<'a> {
+    pub(crate) recent: &'a Recent,
+    pub(crate) earlier: &'a Earlier,
+    /// Those of its bucket.
+    pub(crate) blocks: &'a Blocks,
+}
+
+impl<'a> Timeline<'a> {
+    /// The number of chunks.
+    pub(crate) fn chunk_count(self) -> usize {
+        self.earlier.count() + usize::from(self.recent.has_messages())
     }
 
-    fn earlier_chunks(&self) -> &[Chunk] {
-        self.earlier.as_ref().map_or(&[], |earlier| &earlier.chunks)
-    }
-
-    /// The number of chunks; an empty thread has one, which is empty.
-    pub(crate) fn chunk_count(&self) -> usize {
-        self.earlier_chunks().len() + 1
+    fn last_block(self) -> Option<&'a Block> {
+        self.recent.has_messages().then(|| self.blocks.get(self.recent.block))
     }
 
     /// The chunk of this number; the last for any greater one.
-    pub(crate) fn chunk(&self, number: usize) -> &Chunk {
-        self.earlier_chunks().get(number).unwrap_or(&self.last)
+    pub(crate) fn chunk(self, number: usize) -> Chunk<'a> {
+        let of_last = || {
+            let block = self.last_block();
+            Chunk {
+                before: block.map_or_else(FoldState::default, |block| block.before),
+                messages: block.map_or(&[], Block::messages),
+            }
+        };
+        match self.earlier {
+            Earlier::Few { .. } => self.earlier.few().get(number).map_or_else(of_last, |number| {
+                let block = self.blocks.get(*number);
+                Chunk { before: block.before, messages: block.messages() }
+            }),
+            Earlier::Many(long) => long
+                .chunks
+                .get(number)
+                .map_or_else(of_last, |chunk| Chunk { before: chunk.before, messages: &chunk.messages }),
+        }
     }
 
-    /// See [`Self::chunk`].
-    pub(crate) fn chunk_mut(&mut self, number: usize) -> &mut Chunk {
-        let earlier = self.earlier.as_mut().and_then(|earlier| earlier.chunks.get_mut(number));
-        earlier.unwrap_or(&mut self.last)
+    pub(crate) fn chunks(self) -> impl ExactSizeIterator<Item = Chunk<'a>> {
+        (0..self.chunk_count()).map(move |number| self.chunk(number))
     }
 
-    pub(crate) fn chunks(&self) -> impl ExactSizeIterator<Item = &Chunk> {
-        (0..self.chunk_count()).map(|number| self.chunk(number))
+    pub(crate) fn last(self) -> Option<&'a Message> {
+        self.last_block().and_then(|block| block.messages().last())
     }
 
-    /// How many messages a chunk may hold.
-    fn chunk_limit(&self) -> usize {
-        if self.earlier_chunks().len() < MANY_CHUNKS { ROOM } else { CHUNK_MAX }
-    }
-
-    pub(crate) fn has_messages(&self) -> bool {
-        !self.last.messages.is_empty()
-    }
-
-    pub(crate) fn last(&self) -> Option<&Message> {
-        self.last.messages.last()
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Message> {
-        self.chunks().flat_map(|chunk| &chunk.messages)
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'a Message> {
+        self.chunks().flat_map(|chunk| chunk.messages)
     }
 
     /// The message with this id.
-    pub(crate) fn find(&self, id: MessageRef) -> Option<Message> {
-        if !self.ids.may_have(id) {
-            return None;
+    #[inline]
+    pub(crate) fn find(self, id: MessageRef) -> Option<Message> {
+        if self.recent.rules_out(id) { None } else { self.look_for(id) }
+    }
+
+    #[cold]
+    fn look_for(self, id: MessageRef) -> Option<Message> {
+        let newest = self.last_block().map_or(&[][..], Block::messages);
+        if let Some(found) = newest.iter().find(|message| message.id == id) {
+            return Some(*found);
         }
-        match self.earlier.as_ref().and_then(|earlier| earlier.by_id.as_ref()) {
-            None => self.iter().find(|message| message.id == id).copied(),
-            Some(table) => table.find(id, |at| self.at_instant(at, id)),
+        match self.earlier {
+            Earlier::Few { .. } => self.iter().find(|message| message.id == id).copied(),
+            Earlier::Many(long) => long.find(id, |at| self.at_instant(at, id)),
         }
     }
 
-    fn at_instant(&self, at: UnixMillis, id: MessageRef) -> Option<Message> {
+    fn at_instant(self, at: UnixMillis, id: MessageRef) -> Option<Message> {
         let start = self.place_of((at, 0, MessageRef([0; 16])));
         self.iter_from(start)
             .take_while(|message| message.at() == at)
@@ -172,201 +235,285 @@ impl Timeline {
     }
 
     /// Where a message with this key stands, or would go: the chunk is the last that begins at or before it.
-    pub(crate) fn place_of(&self, key: OrderKey) -> Place {
-        let begins_before = |chunk: &Chunk| chunk.messages.first().is_none_or(|first| first.key() <= key);
-        let earlier = self.earlier_chunks();
-        let chunk = match begins_before(&self.last) {
-            true => earlier.len(),
-            false => earlier.partition_point(begins_before).saturating_sub(1),
+    pub(crate) fn place_of(self, key: OrderKey) -> Place {
+        let begins_before = |block: &Block| block.begins_before(key);
+        let chunk = match (self.last_block().is_none_or(begins_before), self.earlier) {
+            (true, earlier) => earlier.count(),
+            (false, Earlier::Few { .. }) => {
+                let begins_before = |number: &u32| begins_before(self.blocks.get(*number));
+                self.earlier.few().iter().rposition(begins_before).unwrap_or(0)
+            }
+            (false, Earlier::Many(long)) => long.chunk_of(key),
         };
-        Place { chunk, index: self.chunk(chunk).messages.partition_point(|message| message.key() < key) }
+        let index = self.chunk(chunk).messages.partition_point(|message| message.key() < key);
+        Place { chunk, index }
     }
 
-    pub(crate) fn iter_from(&self, from: Place) -> impl Iterator<Item = &Message> {
+    pub(crate) fn iter_from(self, from: Place) -> impl Iterator<Item = &'a Message> {
         let start = move |number| if number == from.chunk { from.index } else { 0 };
         (from.chunk..self.chunk_count()).flat_map(move |number| &self.chunk(number).messages[start(number)..])
     }
+}
+
+/// The same to be changed.
+#[derive(Debug)]
+pub(crate) struct TimelineMut<'a> {
+    pub(crate) recent: &'a mut Recent,
+    pub(crate) earlier: &'a mut Earlier,
+    pub(crate) blocks: &'a mut Blocks,
+}
+
+impl TimelineMut<'_> {
+    pub(crate) fn view(&self) -> Timeline<'_> {
+        Timeline { recent: self.recent, earlier: self.earlier, blocks: self.blocks }
+    }
+
+    /// Fills an empty timeline with chunks as [`Timeline::chunks`] gives them. False if they are not such.
+    pub(crate) fn fill(&mut self, mut chunks: Vec<LongChunk>) -> bool {
+        let fits = |chunk: &LongChunk| (1..=BLOCK).contains(&chunk.messages.len());
+        let Some(last) = chunks.pop() else { return true };
+        if !fits(&last) {
+            return false;
+        }
+        self.recent.block = self.blocks.add(&Block::of(last.before, &last.messages));
+        self.settle();
+        if chunks.len() <= FEW && chunks.iter().all(fits) {
+            for (at, chunk) in chunks.iter().enumerate() {
+                let number = self.blocks.add(&Block::of(chunk.before, &chunk.messages));
+                self.earlier.insert_few(at, number);
+            }
+            let mut ids = IdFilter::default();
+            self.view().iter().for_each(|message| ids.add(message.id));
+            self.recent.ids = ids;
+        } else {
+            self.be_long(Long::of(chunks));
+        }
+        true
+    }
+
+    /// Says what the state before a chunk is now.
+    pub(crate) fn set_before(&mut self, number: usize, before: FoldState) {
+        let block = match &mut *self.earlier {
+            Earlier::Many(long) => match long.chunks.get_mut(number) {
+                Some(chunk) => {
+                    chunk.before = before;
+                    return;
+                }
+                None => self.recent.block,
+            },
+            Earlier::Few { .. } => self.earlier.few().get(number).copied().unwrap_or(self.recent.block),
+        };
+        self.blocks.get_mut(block).before = before;
+    }
 
     /// Adds a message behind all others. `before` is the state before it.
-    pub(crate) fn push(&mut self, before: FoldState, message: &Message) {
-        if self.last.messages.len() == self.last.messages.capacity() {
-            self.make_room_behind();
+    #[inline]
+    pub(crate) fn push(&mut self, before: FoldState, message: Message) {
+        let length = usize::from(self.recent.length);
+        if length == 0 || length == BLOCK {
+            self.push_into_new(before, message);
+        } else {
+            self.blocks.get_mut(self.recent.block).put(length, message);
+            self.recent.length += 1;
         }
-        if self.last.messages.is_empty() {
-            self.last.before = before;
-        }
-        self.last.messages.push(*message);
-        self.note(message);
-    }
-
-    #[cold]
-    fn make_room_behind(&mut self) {
-        let limit = self.chunk_limit();
-        if self.last.messages.len() < limit {
-            make_room(&mut self.last.messages, limit);
-            return;
-        }
-        let next = Chunk { messages: Vec::with_capacity(ROOM / 2), ..Chunk::default() };
-        let full = std::mem::replace(&mut self.last, next);
-        self.earlier_mut().add(full);
-        self.index_if_long();
-    }
-
-    /// Puts a message in its place; the states of later chunks, and cutting a long one, are the caller's.
-    pub(crate) fn insert(&mut self, message: Message) {
-        let limit = self.chunk_limit();
-        let place = self.place_of(message.key());
-        let messages = &mut self.chunk_mut(place.chunk).messages;
-        make_room(messages, limit);
-        messages.insert(place.index, message);
+        self.recent.at = Packed48::of_time(message.at());
         self.note(&message);
     }
 
-    /// Cuts the chunk of `key` in two if it has grown too long.
-    pub(crate) fn split_if_long(&mut self, rules: &Rules, key: OrderKey) {
-        let limit = self.chunk_limit();
-        let number = self.place_of(key).chunk;
-        let is_last = number + 1 == self.chunk_count();
-        let chunk = self.chunk_mut(number);
-        if chunk.messages.len() <= limit {
-            return;
+    fn push_into_new(&mut self, before: FoldState, message: Message) {
+        if self.recent.has_messages() {
+            self.make_room();
+            self.add_earlier(self.recent.block);
         }
-        let later = chunk.messages.split_off(limit / 2);
-        chunk.messages.shrink_to(limit);
-        let mut before = chunk.before;
-        for message in chunk.messages.iter().filter(|m| m.flags.counts()) {
-            step(rules, &mut before, message);
+        self.recent.block = self.blocks.begin(before, message);
+        self.recent.length = 1;
+    }
+
+    /// Takes what is known of the last block from itself.
+    fn settle(&mut self) {
+        let messages = self.blocks.get(self.recent.block).messages();
+        self.recent.length = u8::try_from(messages.len()).unwrap_or(u8::MAX);
+        self.recent.at = messages.last().map_or(Packed48::ZERO, |last| Packed48::of_time(last.at()));
+    }
+
+    /// Keeps a block behind the earlier ones, among which there is room.
+    fn add_earlier(&mut self, block: u32) {
+        match &mut *self.earlier {
+            Earlier::Many(long) => long.push(&self.blocks.take(block)),
+            Earlier::Few { count, .. } => {
+                let at = usize::from(*count);
+                self.earlier.insert_few(at, block);
+            }
         }
-        let later = Chunk { before, messages: later };
-        if is_last {
-            let first = std::mem::replace(&mut self.last, later);
-            self.earlier_mut().add(first);
+    }
+
+    /// Sees to it that there is room for one more block before the last.
+    fn make_room(&mut self) {
+        if self.earlier.few().len() == FEW {
+            self.lengthen();
+        }
+    }
+
+    /// Keeps what lies in earlier blocks as [`Long`].
+    #[cold]
+    fn lengthen(&mut self) {
+        let mut long = Long::default();
+        for number in self.earlier.few() {
+            long.push(&self.blocks.take(*number));
+        }
+        self.be_long(long);
+    }
+
+    fn be_long(&mut self, mut long: Long) {
+        let last = self.view().last_block().copied();
+        last.iter().flat_map(Block::messages).for_each(|message| long.note(message));
+        long.note_all();
+        *self.earlier = Earlier::Many(Box::new(long));
+        self.recent.ids = IdFilter::FULL;
+    }
+
+    /// Puts a message in its place. The states before later chunks are the caller's; where a chunk was cut in two, see
+    /// [`Self::mend_cut`], for which this tells whether.
+    pub(crate) fn insert(&mut self, message: Message) -> bool {
+        let mut place = self.view().place_of(message.key());
+        if self.view().chunk(place.chunk).messages.len() == BLOCK {
+            self.make_room();
+            place = self.view().place_of(message.key());
+        }
+        let Place { chunk, index } = place;
+        let is_last = chunk == self.earlier.count();
+        let cut = match &mut *self.earlier {
+            _ if is_last => self.insert_into_last(index, message),
+            Earlier::Many(long) => long.insert(chunk, index, message),
+            Earlier::Few { blocks, .. } => {
+                let number = blocks[chunk];
+                self.insert_into_block(number, chunk, index, message)
+            }
+        };
+        self.note(&message);
+        cut
+    }
+
+    fn insert_into_last(&mut self, index: usize, message: Message) -> bool {
+        if !self.recent.has_messages() {
+            self.push_into_new(FoldState::default(), message);
+            self.settle();
+            return false;
+        }
+        let block = self.blocks.get_mut(self.recent.block);
+        let cut = block.is_full();
+        if cut {
+            // Others will come behind it: the block that is left behind is full.
+            let all = block.all_with(index, message);
+            let before = block.before;
+            *block = Block::of(before, &all[..BLOCK]);
+            self.add_earlier(self.recent.block);
+            self.recent.block = self.blocks.begin(before, all[BLOCK]);
         } else {
-            self.earlier_mut().chunks.insert(number + 1, later);
+            block.insert(index, message);
         }
-        self.index_if_long();
+        self.settle();
+        cut
+    }
+
+    fn insert_into_block(&mut self, number: u32, chunk: usize, index: usize, message: Message) -> bool {
+        let block = self.blocks.get_mut(number);
+        if !block.is_full() {
+            block.insert(index, message);
+            return false;
+        }
+        let all = block.all_with(index, message);
+        let (first, later) = all.split_at(BLOCK.div_ceil(2) + 1);
+        let later = Block::of(block.before, later);
+        *block = Block::of(block.before, first);
+        let number = self.blocks.add(&later);
+        self.earlier.insert_few(chunk + 1, number)
+    }
+
+    /// Sets the states before the chunk of `key` and the one behind it, after one was cut in two.
+    pub(crate) fn mend_cut(&mut self, rules: &Rules, key: OrderKey) {
+        let chunk = self.view().place_of(key).chunk;
+        for number in chunk.max(1)..self.view().chunk_count().min(chunk + 2) {
+            let Chunk { before, messages } = self.view().chunk(number - 1);
+            let before = fold_on(rules, before, messages);
+            self.set_before(number, before);
+        }
     }
 
     /// Takes a message out.
-    pub(crate) fn remove(&mut self, message: &Message) {
-        let place = self.place_of(message.key());
-        let messages = &mut self.chunk_mut(place.chunk).messages;
-        if messages.get(place.index).is_none_or(|found| found.id != message.id) {
+    pub(crate) fn remove(&mut self, rules: &Rules, message: &Message) {
+        let Place { chunk, index } = self.view().place_of(message.key());
+        if self.view().chunk(chunk).messages.get(index).is_none_or(|found| found.id != message.id) {
             return;
         }
-        messages.remove(place.index);
-        let is_empty = messages.is_empty();
-        let Some(earlier) = &mut self.earlier else { return };
-        if let Some(table) = &mut earlier.by_id {
-            table.remove(message);
+        if let Earlier::Many(long) = &mut *self.earlier {
+            long.forget(message);
         }
-        if is_empty && place.chunk < earlier.chunks.len() {
-            earlier.chunks.remove(place.chunk);
-        } else if is_empty && let Some(last) = earlier.chunks.pop() {
-            self.last = last;
+        if chunk == self.earlier.count() {
+            self.remove_from_last(rules, index);
+            return;
+        }
+        match &mut *self.earlier {
+            Earlier::Many(long) => long.remove(chunk, index),
+            Earlier::Few { blocks, .. } => {
+                let number = blocks[chunk];
+                self.blocks.get_mut(number).remove(index);
+                if self.blocks.get(number).is_empty() {
+                    self.blocks.take(number);
+                    self.earlier.remove_few(chunk);
+                }
+            }
+        }
+    }
+
+    fn remove_from_last(&mut self, rules: &Rules, index: usize) {
+        let last = self.recent.block;
+        self.blocks.get_mut(last).remove(index);
+        self.settle();
+        if self.recent.has_messages() {
+            return;
+        }
+        let before = match &mut *self.earlier {
+            Earlier::Many(long) => long.pop(rules).map(|block| self.blocks.add(&block)),
+            Earlier::Few { count, .. } if *count == 0 => None,
+            Earlier::Few { count, blocks } => {
+                *count -= 1;
+                Some(blocks[usize::from(*count)])
+            }
+        };
+        self.blocks.take(last);
+        if let Some(before) = before {
+            self.recent.block = before;
+            self.settle();
         }
     }
 
     /// Changes what is known of a message that keeps its place.
     pub(crate) fn replace(&mut self, message: Message) {
-        let place = self.place_of(message.key());
-        if let Some(found) = self.chunk_mut(place.chunk).messages.get_mut(place.index) {
+        let Place { chunk, index } = self.view().place_of(message.key());
+        let block = match &mut *self.earlier {
+            Earlier::Many(long) if chunk < long.chunks.len() => {
+                if let Some(found) = long.chunks[chunk].messages.get_mut(index) {
+                    *found = message;
+                }
+                return;
+            }
+            Earlier::Few { .. } => self.earlier.few().get(chunk).copied().unwrap_or(self.recent.block),
+            Earlier::Many(_) => self.recent.block,
+        };
+        if let Some(found) = self.blocks.get_mut(block).get_mut(index) {
             *found = message;
         }
     }
 
+    #[inline]
     fn note(&mut self, message: &Message) {
         // Where the filter says nothing any more there may be a table; else what lies elsewhere need not be asked.
-        if !self.ids.is_full() {
-            self.ids.add(message.id);
-        } else if let Some(table) = self.earlier.as_mut().and_then(|earlier| earlier.by_id.as_mut()) {
-            table.insert(message);
+        if !self.recent.ids.is_full() {
+            self.recent.ids.add(message.id);
+        } else if let Earlier::Many(long) = &mut *self.earlier {
+            long.note(message);
         }
-    }
-
-    fn index_if_long(&mut self) {
-        if self.chunk_count() >= INDEX_FROM && self.earlier_mut().by_id.is_none() {
-            let mut table = IdTable::default();
-            self.iter().for_each(|message| table.insert(message));
-            self.earlier_mut().by_id = Some(table);
-            self.ids = IdFilter::FULL;
-        }
-    }
-}
-
-/// Makes room for one message more.
-fn make_room(messages: &mut Vec<Message>, limit: usize) {
-    let (length, room) = (messages.len(), messages.capacity());
-    if length == room {
-        let wanted = match room {
-            0 => FIRST_ROOM,
-            _ => (2 * room).min(limit),
-        };
-        messages.reserve_exact(wanted.max(length + 1) - length);
-    }
-}
-
-/// Id → time, from which the place follows. Entries are twelve bytes.
-#[derive(Debug, Default)]
-struct IdTable {
-    table: HashTable<Located>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Located {
-    tag: u32,
-    at: [u32; 2],
-}
-
-impl Located {
-    fn of(message: &Message) -> Self {
-        let at = u64::try_from(message.at().0).unwrap_or(0).to_le_bytes();
-        let [a, b, c, d, e, f, g, h] = at;
-        Self {
-            tag: tag_of(message.id),
-            at: [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])],
-        }
-    }
-
-    fn at(self) -> UnixMillis {
-        UnixMillis(i64::from(self.at[1]) << 32 | i64::from(self.at[0]))
-    }
-}
-
-/// Ids are keyed hashes, so that any of their bytes are as good as a hash of them.
-fn tag_of(id: MessageRef) -> u32 {
-    let [a, b, c, d, ..] = id.0;
-    u32::from_le_bytes([a, b, c, d])
-}
-
-fn spread(tag: u32) -> u64 {
-    u64::from(tag).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-impl IdTable {
-    fn insert(&mut self, message: &Message) {
-        let located = Located::of(message);
-        self.table.insert_unique(spread(located.tag), located, |l| spread(l.tag));
-    }
-
-    fn remove(&mut self, message: &Message) {
-        let gone = Located::of(message);
-        if let Ok(found) = self.table.find_entry(spread(gone.tag), |l| l.tag == gone.tag && l.at == gone.at) {
-            found.remove();
-        }
-    }
-
-    /// Two ids with one tag are told apart by `at_instant`, which compares the whole id.
-    fn find(&self, id: MessageRef, at_instant: impl Fn(UnixMillis) -> Option<Message>) -> Option<Message> {
-        let tag = tag_of(id);
-        let mut found = None;
-        self.table.find(spread(tag), |located| {
-            if located.tag == tag {
-                found = at_instant(located.at());
-            }
-            found.is_some()
-        });
-        found
     }
 }
 
@@ -398,22 +545,60 @@ mod tests {
 
     #[test]
     fn messages_in_any_order_are_sorted_and_found() {
-        let mut timeline = Timeline::default();
+        let (mut recent, mut earlier, mut blocks) =
+            (Recent::default(), Earlier::default(), Blocks::default());
+        let mut timeline = TimelineMut { recent: &mut recent, earlier: &mut earlier, blocks: &mut blocks };
         for n in 0..2_000_i64 {
             let message = message(n * 7_919 % 2_000);
-            timeline.insert(message);
-            timeline.split_if_long(&RULES, message.key());
+            if timeline.insert(message) {
+                timeline.mend_cut(&RULES, message.key());
+            }
+            let chunks: Vec<_> = timeline.view().chunks().collect();
+            assert!(chunks.iter().all(|chunk| (1..=256).contains(&chunk.messages.len())));
         }
-        assert!(timeline.iter().map(Message::at).is_sorted());
-        assert!(timeline.chunks().all(|chunk| chunk.messages.len() <= CHUNK_MAX));
+        assert!(timeline.view().iter().map(Message::at).is_sorted());
         for n in 0..2_000 {
-            assert_eq!(timeline.find(message(n).id), Some(message(n)));
+            assert_eq!(timeline.view().find(message(n).id), Some(message(n)));
         }
         for n in (0..2_000).step_by(2) {
-            timeline.remove(&message(n));
+            timeline.remove(&RULES, &message(n));
         }
-        assert_eq!(timeline.iter().count(), 1_000);
-        assert_eq!(timeline.find(message(2).id), None);
-        assert_eq!(timeline.find(message(3).id), Some(message(3)));
+        assert_eq!(timeline.view().iter().count(), 1_000);
+        assert_eq!(timeline.view().find(message(2).id), None);
+        assert_eq!(timeline.view().find(message(3).id), Some(message(3)));
+        for n in (0..1_000).rev().map(|n| 2 * n + 1) {
+            assert_eq!(timeline.view().last(), Some(&message(n)));
+            timeline.remove(&RULES, &message(n));
+        }
+        assert_eq!(timeline.view().chunk_count(), 0);
+    }
+
+    /// Each chunk's state is the fold over what lies before it, however the messages came and went.
+    #[test]
+    fn a_short_thread_may_lose_and_regain_any_message() {
+        for gone in 0..30 {
+            let (mut recent, mut earlier, mut blocks) =
+                (Recent::default(), Earlier::default(), Blocks::default());
+            let mut timeline =
+                TimelineMut { recent: &mut recent, earlier: &mut earlier, blocks: &mut blocks };
+            let mut state = FoldState::default();
+            for n in 0..30 {
+                timeline.push(state, message(n));
+                state = fold_on(&RULES, state, &[message(n)]);
+            }
+            timeline.remove(&RULES, &message(gone));
+            assert_eq!(timeline.view().find(message(gone).id), None);
+            if timeline.insert(message(gone)) {
+                timeline.mend_cut(&RULES, message(gone).key());
+            }
+            let expected: Vec<Message> = (0..30).map(message).collect();
+            assert_eq!(timeline.view().iter().copied().collect::<Vec<_>>(), expected);
+            assert_eq!(timeline.view().last(), expected.last());
+            let mut state = FoldState::default();
+            for chunk in timeline.view().chunks() {
+                assert_eq!(chunk.before, state);
+                state = fold_on(&RULES, state, chunk.messages);
+            }
+        }
     }
 }

@@ -19,7 +19,8 @@ mod tree;
 mod webhook;
 
 pub use canonical::{
-    CanonicalError, Words, chain_hash, decode_entry, encode_entry, join_previous_hash, split_previous_hash,
+    CanonicalEntry, CanonicalError, EntryWriter, Words, chain_hash, decode_entry, encode_entry,
+    join_previous_hash, split_previous_hash,
 };
 pub use control::{Control, configuration_to_protobuf, decode_control, tick_to_protobuf};
 pub use document::{WebhookDefaults, decode_json_line, decode_record_value};

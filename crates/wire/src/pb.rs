@@ -57,22 +57,10 @@ pub(crate) fn put_int(out: &mut Vec<u8>, field: u32, value: i64) {
     put_uint(out, field, value.cast_unsigned());
 }
 
-/// A `sint64` with presence: written even if 0.
-#[inline]
-pub(crate) fn put_sint_always(out: &mut Vec<u8>, field: u32, value: i64) {
-    put_uint_always(out, field, ((value << 1) ^ (value >> 63)).cast_unsigned());
-}
-
 /// The number behind the zigzag form of a `sint64`.
 #[inline]
 pub(crate) const fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
-}
-
-/// A boolean, left out if false.
-#[inline]
-pub(crate) fn put_bool(out: &mut Vec<u8>, field: u32, value: bool) {
-    put_uint(out, field, u64::from(value));
 }
 
 /// Bytes, left out if empty.
@@ -227,15 +215,6 @@ mod tests {
             assert!(rest.is_empty());
             assert_eq!(content.len(), size);
             assert!(content.iter().enumerate().all(|(i, byte)| usize::from(*byte) == i % 251));
-        }
-    }
-
-    #[test]
-    fn zigzag_turns_back() {
-        for value in [0, 1, -1, 30_000, -30_000, i64::MAX, i64::MIN] {
-            let mut out = Vec::new();
-            put_sint_always(&mut out, 1, value);
-            assert_eq!(take_varint(&mut &out[1..]).map(unzigzag), Ok(value));
         }
     }
 }

@@ -102,8 +102,10 @@ fn absent(name: &str, mend: String) -> Difference {
 fn partitions(is: &Found, input: &Found, brokers: &str, create: &str) -> Difference {
     let mend = if is.partitions < input.partitions {
         format!(
-            "kafka-topics.sh --bootstrap-server {brokers} --alter --topic {} --partitions {}",
-            is.name, input.partitions
+            "kafka-topics.sh --bootstrap-server {brokers} --alter --topic {} --partitions {}   (only while nothing was \
+             published: if {} was given more partitions later, make a new input topic with that number, and copy the \
+             events into it)",
+            is.name, input.partitions, input.name
         )
     } else {
         // Fewer partitions are not to be had, and more of the input would move threads and bill them twice.

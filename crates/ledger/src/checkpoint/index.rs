@@ -4,7 +4,7 @@
 //! a bucket that has it is always found.
 //! Invariant: a run is sorted and has no pair twice.
 
-use std::{fs::File, io, os::unix::fs::FileExt, sync::OnceLock};
+use std::{fs::File, io, ops::Range, os::unix::fs::FileExt, sync::OnceLock};
 
 use super::manifest::Section;
 
@@ -16,14 +16,7 @@ const FENCE: usize = 128;
 const FILTER_BITS_LOG: u32 = 3;
 
 /// A pair of the index: the first four bytes of an id, and its bucket, big-endian.
-pub type Pair = [u8; PAIR];
-
-/// The pair of an id and the bucket that has it.
-#[must_use]
-pub fn pair(id: &[u8; 16], bucket: u16) -> Pair {
-    let [high, low] = bucket.to_be_bytes();
-    [id[0], id[1], id[2], id[3], high, low]
-}
+pub(super) type Pair = [u8; PAIR];
 
 /// A run of pairs on disk. What is kept of it in memory is made at the first look-up, as most commands have none.
 #[derive(Debug, Clone)]
@@ -46,15 +39,6 @@ pub(super) struct Guide {
 /// The tag of an id.
 pub(super) fn tag(id: &[u8; 16]) -> u32 {
     u32::from_be_bytes([id[0], id[1], id[2], id[3]])
-}
-
-/// Sorts pairs; none is there twice then.
-pub(super) fn sort(pairs: &mut Vec<Pair>) {
-    // As numbers, which compare faster than bytes.
-    pairs.sort_unstable_by_key(|[a, b, c, d, high, low]| {
-        u64::from_be_bytes([0, 0, *a, *b, *c, *d, *high, *low])
-    });
-    pairs.dedup();
 }
 
 /// Pairs of a run's bytes.
@@ -117,17 +101,55 @@ impl Guide {
         if start >= end {
             return Ok(());
         }
-        let mut bytes = vec![0; crate::num::index(end - start)];
-        file.read_exact_at(&mut bytes, section.position + start)?;
-        let (pairs, _) = bytes.as_chunks::<PAIR>();
-        let wanted = tag.to_be_bytes();
-        let from = pairs.partition_point(|pair| pair[..4] < wanted[..]);
-        for pair in pairs[from..].iter().take_while(|pair| pair[..4] == wanted[..]) {
-            let bucket = u16::from_be_bytes([pair[4], pair[5]]);
-            if !out.contains(&bucket) {
-                out.push(bucket);
-            }
-        }
-        Ok(())
+        collect(section, file, start..end, tag, out)
     }
+}
+
+/// As [`Guide::lookup`] without a guide: some twenty reads of a few bytes for each run, which is less than making one
+/// where a single id is looked up.
+pub(super) fn lookup_unguided(
+    section: &Section,
+    file: &File,
+    tag: u32,
+    out: &mut Vec<u16>,
+) -> io::Result<()> {
+    let tag_at = |pair: u64| {
+        let mut bytes = [0; PAIR];
+        file.read_exact_at(&mut bytes, section.position + pair * PAIR as u64)?;
+        Ok::<u32, io::Error>(tag_of(&bytes))
+    };
+    // The first pair that `is_behind`, as far as a block of pairs, which is read at once.
+    let bound = |is_behind: &dyn Fn(u32) -> bool| {
+        let (mut low, mut high) = (0, section.length / PAIR as u64);
+        while high - low > FENCE as u64 {
+            let middle = low.midpoint(high);
+            if is_behind(tag_at(middle)?) { high = middle } else { low = middle }
+        }
+        Ok::<_, io::Error>((low, high))
+    };
+    let (start, _) = bound(&|found| found >= tag)?;
+    let (_, end) = bound(&|found| found > tag)?;
+    collect(section, file, start * PAIR as u64..end * PAIR as u64, tag, out)
+}
+
+/// Adds the buckets of all pairs with a tag in sorted bytes of a section.
+fn collect(
+    section: &Section,
+    file: &File,
+    range: Range<u64>,
+    tag: u32,
+    out: &mut Vec<u16>,
+) -> io::Result<()> {
+    let mut bytes = vec![0; crate::num::index(range.end - range.start)];
+    file.read_exact_at(&mut bytes, section.position + range.start)?;
+    let (pairs, _) = bytes.as_chunks::<PAIR>();
+    let wanted = tag.to_be_bytes();
+    let from = pairs.partition_point(|pair| pair[..4] < wanted[..]);
+    for pair in pairs[from..].iter().take_while(|pair| pair[..4] == wanted[..]) {
+        let bucket = u16::from_be_bytes([pair[4], pair[5]]);
+        if !out.contains(&bucket) {
+            out.push(bucket);
+        }
+    }
+    Ok(())
 }

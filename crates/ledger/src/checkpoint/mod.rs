@@ -6,10 +6,11 @@
 
 mod index;
 mod manifest;
+mod new_ids;
 mod store;
 
-pub use index::{Pair, pair};
 pub use manifest::CheckpointRef;
+pub use new_ids::NewIds;
 pub use store::{CheckpointWriter, StateStore};
 
 use std::path::PathBuf;

@@ -12,8 +12,8 @@ use std::{
 };
 
 use super::{
-    BUCKETS, CheckpointError, CheckpointRef,
-    index::{self, Pair, Run},
+    BUCKETS, CheckpointError, CheckpointRef, NewIds,
+    index::{self, Run},
     manifest::{Manifest, Section},
 };
 use crate::{
@@ -79,7 +79,7 @@ impl StateStore {
         &mut self,
         meta: &[u8],
         buckets: &[(u16, Vec<u8>)],
-        new_ids: Vec<Pair>,
+        new_ids: NewIds,
     ) -> Result<CheckpointRef, CheckpointError> {
         let mut writer = self.begin(meta)?;
         for (bucket, bytes) in buckets {
@@ -160,6 +160,20 @@ impl StateStore {
         Ok(())
     }
 
+    /// As [`Self::lookup`], for who looks up one id or a few: takes as long whatever the number of ids, and keeps
+    /// nothing in memory. Damage may hide an id, see [`Self::check_index`].
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn lookup_once(&self, id: &[u8; 16], out: &mut Vec<u16>) -> Result<(), CheckpointError> {
+        for run in &self.runs {
+            let file = self.file_of(&run.section)?;
+            index::lookup_unguided(&run.section, file, index::tag(id), out)
+                .map_err(FileError::new("read", &state_path(&self.folder, run.section.file)))?;
+        }
+        Ok(())
+    }
+
     /// Checks that the index of ids is as it was written.
     ///
     /// # Errors
@@ -183,27 +197,28 @@ impl StateStore {
     /// Adds a run; with too many, merges the newest ones into one until each older run is at least twice as long.
     fn add_ids(
         &self,
-        mut pairs: Vec<Pair>,
+        mut ids: NewIds,
         runs: &mut Vec<Run>,
         file: &mut StateFile,
     ) -> Result<(), CheckpointError> {
-        if pairs.is_empty() {
+        if ids.is_empty() {
             return Ok(());
         }
         if runs.len() >= RUNS_MAX {
             let mut merged = 0;
             while let Some(newest) = runs.last() {
-                if merged > 0 && newest.section.length > 2 * (pairs.len() * index::PAIR) as u64 {
+                if merged > 0 && newest.section.length > 2 * (ids.len() * index::PAIR) as u64 {
                     break;
                 }
-                pairs.extend_from_slice(index::decode(&self.read(&newest.section)?));
+                ids.extend(index::decode(&self.read(&newest.section)?));
                 runs.pop();
                 merged += 1;
             }
         }
-        index::sort(&mut pairs);
-        let bytes = pairs.as_flattened();
-        runs.push(Run::new(file.add(bytes)?));
+        ids.sort();
+        let mut section = file.begin();
+        ids.each_piece(|piece| file.add_to(&mut section, piece))?;
+        runs.push(Run::new(file.end(section)));
         Ok(())
     }
 
@@ -321,11 +336,11 @@ impl CheckpointWriter<'_> {
         Ok(())
     }
 
-    /// Adds the ids that are new, as pairs (see [`super::pair`]), and syncs everything.
+    /// Adds the ids that are new, and syncs everything.
     ///
     /// # Errors
     /// Damage of a piece that has to be moved, or the system's.
-    pub fn finish(self, new_ids: Vec<Pair>) -> Result<CheckpointRef, CheckpointError> {
+    pub fn finish(self, new_ids: NewIds) -> Result<CheckpointRef, CheckpointError> {
         let Self { store, mut next, mut file } = self;
         let mut runs = store.runs.clone();
         store.add_ids(new_ids, &mut runs, &mut file)?;
@@ -343,6 +358,12 @@ impl CheckpointWriter<'_> {
         store.reference = Some(reference);
         Ok(reference)
     }
+}
+
+/// A section that is being written.
+struct Begun {
+    position: u64,
+    hasher: checksum::Hasher,
 }
 
 /// The file of the checkpoint that is being written.
@@ -365,15 +386,30 @@ impl StateFile {
     }
 
     fn add(&mut self, bytes: &[u8]) -> Result<Section, FileError> {
+        let mut section = self.begin();
+        self.add_to(&mut section, bytes)?;
+        Ok(self.end(section))
+    }
+
+    /// Begins a section that comes in pieces.
+    fn begin(&self) -> Begun {
+        Begun { position: self.position, hasher: checksum::Hasher::default() }
+    }
+
+    fn add_to(&mut self, section: &mut Begun, bytes: &[u8]) -> Result<(), FileError> {
         self.file.write_all(bytes).map_err(FileError::new("write", &self.path))?;
-        let section = Section {
+        section.hasher.update(bytes);
+        self.position += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn end(&self, section: Begun) -> Section {
+        Section {
             file: self.number,
-            position: self.position,
-            length: bytes.len() as u64,
-            checksum: checksum::of(bytes),
-        };
-        self.position += section.length;
-        Ok(section)
+            position: section.position,
+            length: self.position - section.position,
+            checksum: section.hasher.finish(),
+        }
     }
 
     fn finish(self, manifest: &mut Manifest) -> Result<File, FileError> {

@@ -9,9 +9,9 @@ fn a_committed_checkpoint_reads_back_whole() {
     let place = tempfile::tempdir().unwrap();
     let mut state = StateStore::open(place.path(), None).unwrap();
     assert_eq!((state.read_meta().unwrap(), state.read_bucket(3).unwrap()), (vec![], None));
-    let first = state.write(b"one", &[(3, vec![3; 100]), (4, vec![4; 100])], vec![pair_of(7, 3)]).unwrap();
+    let first = state.write(b"one", &[(3, vec![3; 100]), (4, vec![4; 100])], ids([(7, 3)])).unwrap();
     state.retire(&first).unwrap();
-    let second = state.write(b"two", &[(4, vec![44; 10]), (3, vec![])], vec![pair_of(9, 4)]).unwrap();
+    let second = state.write(b"two", &[(4, vec![44; 10]), (3, vec![])], ids([(9, 4)])).unwrap();
     state.retire(&second).unwrap();
     drop(state);
 
@@ -26,14 +26,14 @@ fn a_committed_checkpoint_reads_back_whole() {
 fn a_checkpoint_that_was_never_committed_is_forgotten() {
     let place = tempfile::tempdir().unwrap();
     let mut state = StateStore::open(place.path(), None).unwrap();
-    let committed = state.write(b"one", &[(3, vec![3; 1000])], vec![]).unwrap();
+    let committed = state.write(b"one", &[(3, vec![3; 1000])], NewIds::default()).unwrap();
     state.retire(&committed).unwrap();
-    state.write(b"two", &[(3, vec![4; 1000])], vec![]).unwrap();
+    state.write(b"two", &[(3, vec![4; 1000])], NewIds::default()).unwrap();
     drop(state);
     let mut state = StateStore::open(place.path(), Some(committed)).unwrap();
     assert_eq!(state.read_bucket(3).unwrap(), Some(vec![3; 1000]));
     assert_eq!(names(place.path()).len(), 2, "one state file, one manifest");
-    let again = state.write(b"two", &[(3, vec![5; 1000])], vec![]).unwrap();
+    let again = state.write(b"two", &[(3, vec![5; 1000])], NewIds::default()).unwrap();
     assert!(matches!(state.retire(&committed), Err(CheckpointError::NotNewest { told: 1, newest: 2 })));
     state.retire(&again).unwrap();
     assert_eq!(state.read_bucket(3).unwrap(), Some(vec![5; 1000]));
@@ -45,7 +45,7 @@ fn disk_stays_within_a_small_multiple_of_the_state() {
     let mut state = StateStore::open(place.path(), None).unwrap();
     let mut expected = vec![vec![0_u8; 1000]; usize::from(BUCKETS)];
     let all: Vec<_> = (0..BUCKETS).map(|bucket| (bucket, vec![0; 1000])).collect();
-    let mut reference = state.write(b"", &all, vec![]).unwrap();
+    let mut reference = state.write(b"", &all, NewIds::default()).unwrap();
     for round in 1..60_u16 {
         let changed: Vec<_> = (0..BUCKETS)
             .filter(|bucket| (bucket * 7 + round) % 5 == 0)
@@ -54,7 +54,7 @@ fn disk_stays_within_a_small_multiple_of_the_state() {
         for (bucket, bytes) in &changed {
             expected[usize::from(*bucket)].clone_from(bytes);
         }
-        reference = state.write(b"", &changed, vec![pair_of(u32::from(round), round)]).unwrap();
+        reference = state.write(b"", &changed, ids([(u32::from(round), round)])).unwrap();
         state.retire(&reference).unwrap();
         assert!(state.bytes_on_disk() < 3 * 1000 * u64::from(BUCKETS), "{}", state.bytes_on_disk());
     }
@@ -74,8 +74,8 @@ fn every_id_is_found_through_merges_of_runs() {
     let mut state = StateStore::open(place.path(), None).unwrap();
     let mut reference = None;
     for round in 0..30_u32 {
-        let ids = (0..3000).map(|n| pair_of(spread(round * 3000 + n), bucket(round * 3000 + n))).collect();
-        reference = Some(state.write(b"", &[], ids).unwrap());
+        let new = ids((0..3000).map(|n| round * 3000 + n).map(|n| (spread(n), bucket(n))));
+        reference = Some(state.write(b"", &[], new).unwrap());
         state.retire(&reference.unwrap()).unwrap();
         assert!(state.runs() <= 8);
     }
@@ -92,9 +92,8 @@ fn every_id_is_found_through_merges_of_runs() {
 fn ids_that_share_their_first_bytes_are_all_found() {
     let place = tempfile::tempdir().unwrap();
     let mut state = StateStore::open(place.path(), None).unwrap();
-    let mut ids: Vec<Pair> = (0..5000).map(|n| pair_of(n * 3, 1)).collect();
-    ids.extend((0..1024).map(|bucket| pair_of(6000, bucket)));
-    state.write(b"", &[], ids).unwrap();
+    let many = (0..5000).map(|n| (n * 3, 1)).chain((0..1024).map(|bucket| (6000, bucket)));
+    state.write(b"", &[], ids(many)).unwrap();
     let mut found = find(&state, 6000);
     found.sort_unstable();
     assert_eq!(found, (0..1024).collect::<Vec<_>>());
@@ -104,7 +103,7 @@ fn ids_that_share_their_first_bytes_are_all_found() {
 fn damage_is_noticed_and_named() {
     let place = tempfile::tempdir().unwrap();
     let mut state = StateStore::open(place.path(), None).unwrap();
-    let reference = state.write(b"meta", &[(3, vec![3; 100])], vec![pair_of(1, 3)]).unwrap();
+    let reference = state.write(b"meta", &[(3, vec![3; 100])], ids([(1, 3)])).unwrap();
     drop(state);
     for name in names(place.path()) {
         let path = place.path().join(&name);
@@ -131,18 +130,23 @@ fn a_bucket_out_of_range_is_refused() {
     let place = tempfile::tempdir().unwrap();
     let mut state = StateStore::open(place.path(), None).unwrap();
     assert!(matches!(
-        state.write(b"", &[(1024, vec![1])], vec![]),
+        state.write(b"", &[(1024, vec![1])], NewIds::default()),
         Err(CheckpointError::NoBucket { bucket: 1024 })
     ));
 }
 
-/// Spreads numbers over all tags, each to its own.
-fn pair_of(tag: u32, bucket: u16) -> Pair {
-    let mut id = [0; 16];
-    id[..4].copy_from_slice(&tag.to_be_bytes());
-    super::pair(&id, bucket)
+/// Ids by their first four bytes, with their buckets.
+fn ids(pairs: impl IntoIterator<Item = (u32, u16)>) -> NewIds {
+    let mut ids = NewIds::default();
+    for (tag, bucket) in pairs {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&tag.to_be_bytes());
+        ids.add(&id, bucket);
+    }
+    ids
 }
 
+/// Spreads numbers over all tags, each to its own.
 fn spread(n: u32) -> u32 {
     n.wrapping_mul(0x9e37_79b1)
 }
@@ -154,8 +158,10 @@ fn bucket(n: u32) -> u16 {
 fn find(state: &StateStore, tag: u32) -> Vec<u16> {
     let mut id = [9; 16];
     id[..4].copy_from_slice(&tag.to_be_bytes());
-    let mut found = Vec::new();
+    let (mut found, mut found_once) = (Vec::new(), Vec::new());
     state.lookup(&id, &mut found).unwrap();
+    state.lookup_once(&id, &mut found_once).unwrap();
+    assert!(found.iter().all(|bucket| found_once.contains(bucket)) && found.len() == found_once.len());
     found
 }
 

@@ -1,4 +1,4 @@
-//! What each entry leaves its conversation as, in two bits an entry, so that a verification need not look back.
+//! What each entry leaves its conversation as, in two bits an entry, so that nobody need look back for it.
 //!
 //! Knows nothing of sums. Invariant: what it knows is what [`super::history`] would find out; what it does not know it
 //! says so.
@@ -9,6 +9,8 @@ use crate::num::index;
 
 /// Entries of a page; one is a kilobyte.
 const PAGE: u64 = 4_096;
+/// Newest pages that [`Aftermath::note_newest`] keeps: 33 million entries in 8 MiB.
+const PAGES_KEPT: usize = 8_192;
 const UNKNOWN: u64 = 0;
 const OPEN: u64 = 1;
 const CLOSED: u64 = 2;
@@ -52,6 +54,14 @@ impl Aftermath {
         }
     }
 
+    /// As [`Self::note`], for who goes on without an end: what the oldest entries left behind is forgotten.
+    pub(super) fn note_newest(&mut self, entry: &Entry) {
+        let before = self.pages.len();
+        self.note(entry);
+        let old = before.saturating_sub(PAGES_KEPT)..self.pages.len().saturating_sub(PAGES_KEPT);
+        self.pages[old].fill(None);
+    }
+
     /// Whether the conversation was closed after an entry about it, if that is known.
     pub(super) fn was_closed(&self, last_about: Sequence) -> Option<bool> {
         match self.bits(last_about) {
@@ -87,4 +97,65 @@ impl Aftermath {
 fn place(sequence: Sequence) -> (usize, u64) {
     let within = sequence.0 % PAGE;
     (index(within / WORD), within % WORD * 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{
+        Category, ConversationFacts, ConversationId, EntryHash, Initiator, LeadingDigits, MessageEvidence,
+        MessageRef, Offset, PartitionId, Period, Subject, UnixMillis, UserRef,
+    };
+
+    use super::*;
+
+    #[test]
+    fn who_goes_on_without_an_end_forgets_the_oldest() {
+        let mut aftermath = Aftermath::default();
+        let mut entry = opened();
+        for page in 0..PAGES_KEPT as u64 + 2 {
+            entry.sequence = Sequence(page * PAGE + 1);
+            aftermath.note_newest(&entry);
+        }
+        let known = |page: u64| aftermath.was_closed(Sequence(page * PAGE + 1));
+        assert_eq!([known(0), known(1)], [None, None], "forgotten");
+        assert_eq!([known(2), known(PAGES_KEPT as u64 + 1)], [Some(false), Some(false)]);
+        assert_eq!(aftermath.pages.iter().flatten().count(), PAGES_KEPT);
+    }
+
+    fn opened() -> Entry {
+        let period = Period::from_number(202_202).unwrap();
+        Entry {
+            sequence: Sequence(1),
+            event_time: UnixMillis(0),
+            record_time: UnixMillis(0),
+            partition: PartitionId(0),
+            offset: Offset(0),
+            previous_hash: EntryHash::ZERO,
+            body: EntryBody::ConversationOpened(ConversationFacts {
+                subject: Subject {
+                    account: "a".into(),
+                    business_phone: "b".into(),
+                    user: UserRef([0; 16]),
+                    leading_digits: LeadingDigits::of("5511"),
+                    market: "Brazil".into(),
+                    period,
+                    booked_in: period,
+                },
+                conversation: ConversationId([0; 16]),
+                initiator: Initiator::User,
+                opened_at: UnixMillis(0),
+                expires_at: UnixMillis(0),
+                opened_by: MessageEvidence {
+                    message: MessageRef([0; 16]),
+                    at: UnixMillis(0),
+                    offset: Offset(0),
+                    template: "".into(),
+                    category: Category::Unspecified,
+                    tag: "".into(),
+                },
+                without_consent: false,
+                previous_about: Sequence(0),
+            }),
+        }
+    }
 }

@@ -7,10 +7,12 @@
 use std::ops::Range;
 
 use model::{Entry, EntryHash, PartitionId, Sequence};
+use wire::{CanonicalEntry, EntryWriter};
 
 use super::{
     LedgerError,
-    packed::{BlockHeader, Packer},
+    aftermath::Aftermath,
+    packed::{BlockHeader, Kept, Packer},
 };
 use crate::rollup::Rollups;
 
@@ -20,6 +22,8 @@ const BLOCK_ENTRIES: usize = 128;
 const BLOCK_KEPT: usize = 28 << 10;
 /// A larger stored value is divided, as sled spills values of about 12 KiB and more into files that it leaks.
 const BLOCK_STORED: usize = 10 << 10;
+/// Bytes that a block is expected to take when it is packed, so that few turn out too large and are packed twice.
+const BLOCK_ENOUGH: usize = BLOCK_STORED - (1 << 10);
 
 /// Encodes the entries of one partition, in order.
 #[derive(Debug)]
@@ -28,8 +32,12 @@ pub struct EntryEncoder {
     sequence: Sequence,
     hash: EntryHash,
     packer: Packer,
-    canonical: Vec<u8>,
+    writer: EntryWriter,
     pending: Pending,
+    /// What a KiB of canonical bytes took in the last block; 0 before the first.
+    stored_of_kib: usize,
+    /// Tells of most withdrawals whether they leave one conversation less open, without looking into the store.
+    aftermath: Aftermath,
 }
 
 /// Entries ready to be committed.
@@ -85,8 +93,16 @@ impl EntryEncoder {
     /// No memory for a compression context.
     pub fn new(partition: PartitionId, after: Sequence, hash: EntryHash) -> Result<Self, LedgerError> {
         let packer = Packer::new().map_err(not_encoded(partition, after))?;
-        let (canonical, pending) = (Vec::new(), Pending::default());
-        Ok(Self { partition, sequence: after, hash, packer, canonical, pending })
+        Ok(Self {
+            partition,
+            sequence: after,
+            hash,
+            packer,
+            writer: EntryWriter::default(),
+            pending: Pending::default(),
+            stored_of_kib: 0,
+            aftermath: Aftermath::default(),
+        })
     }
 
     /// Encodes the entries that follow. Their `previous_hash` is not looked at.
@@ -119,16 +135,19 @@ impl EntryEncoder {
         let mut previous = self.hash;
         for entry in entries {
             self.expect(entry)?;
-            self.push(entry)?;
-            encoded.canonical_bytes += self.canonical.len() as u64;
+            self.push(entry);
+            let canonical = self.writer.last().bytes;
+            encoded.canonical_bytes += canonical.len() as u64;
             encoded.rollups.apply(entry);
-            each(entry, &self.hash, &self.canonical);
-            if self.pending.marks.len() == BLOCK_ENTRIES || self.pending.kept.len() >= BLOCK_KEPT {
+            self.aftermath.note_newest(entry);
+            each(entry, &self.hash, canonical);
+            if self.is_block() {
                 self.pack(previous, &mut encoded.blocks)?;
                 previous = self.hash;
             }
         }
         self.pack(previous, &mut encoded.blocks)?;
+        encoded.rollups.settle_known(|last_about| self.aftermath.was_closed(last_about));
         encoded.last = (self.sequence, self.hash);
         Ok(encoded)
     }
@@ -146,7 +165,7 @@ impl EntryEncoder {
     pub fn chain(&mut self, entries: &[Entry]) -> Result<(), LedgerError> {
         for entry in entries {
             self.expect(entry)?;
-            self.push(entry)?;
+            self.push(entry);
             self.pending.clear();
         }
         Ok(())
@@ -160,22 +179,19 @@ impl EntryEncoder {
         Err(LedgerError::Sequence { partition: self.partition, expected, given: entry.sequence })
     }
 
-    fn push(&mut self, entry: &Entry) -> Result<(), LedgerError> {
-        self.canonical.clear();
-        wire::encode_entry(entry, &mut self.canonical);
-        let kept = wire::split_previous_hash(&self.canonical).map(|(kept, _)| kept.len());
-        let Some(kept) = kept else {
-            let what = std::io::Error::other("its canonical bytes do not end with a previous hash");
-            return Err(not_encoded(self.partition, entry.sequence)(what));
-        };
-        self.pending.kept.extend_from_slice(&self.canonical[..kept]);
-        // The hash is the last field of an entry, and its last 32 bytes.
-        let hash_at = self.canonical.len() - self.hash.0.len();
-        self.canonical[hash_at..].copy_from_slice(&self.hash.0);
-        self.hash = wire::chain_hash(&self.hash, &self.canonical);
+    fn push(&mut self, entry: &Entry) {
+        let written = self.writer.write(entry, &self.hash);
+        self.hash = wire::chain_hash(&self.hash, written.bytes);
         self.sequence = entry.sequence;
-        self.pending.end_entry(self.hash);
-        Ok(())
+        self.pending.push(&written, self.hash);
+    }
+
+    /// Whether what is pending is enough for a block.
+    fn is_block(&self) -> bool {
+        let kept = self.pending.kept.len();
+        self.pending.marks.len() == BLOCK_ENTRIES
+            || kept >= BLOCK_KEPT
+            || (kept * self.stored_of_kib) >> 10 >= BLOCK_ENOUGH
     }
 
     /// Packs what is pending, whose chain begins behind `previous`.
@@ -206,6 +222,8 @@ impl EntryEncoder {
         let header = BlockHeader { first, count: part.len() as u64, previous, last_hash: last.hash };
         let entries = part.clone().map(|place| pending.entry(place));
         let value = self.packer.pack(&header, entries).map_err(not_encoded(self.partition, first))?;
+        let kept = part.clone().map(|place| pending.entry(place).bytes.len()).sum::<usize>();
+        self.stored_of_kib = (value.len() << 10) / kept.max(1);
         if value.len() <= BLOCK_STORED || part.len() == 1 {
             blocks.push((first, value));
             return Ok(());
@@ -223,28 +241,36 @@ impl EntryEncoder {
 struct Pending {
     /// Canonical bytes without previous hashes.
     kept: Vec<u8>,
+    /// Where ids stand in the bytes of their entry.
+    ids: Vec<usize>,
     marks: Vec<Mark>,
 }
 
-/// Where an entry ends, and its hash.
+/// Where the bytes and the ids of an entry end, and its hash.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     end: usize,
+    ids_end: usize,
     hash: EntryHash,
 }
 
 impl Pending {
-    fn end_entry(&mut self, hash: EntryHash) {
-        self.marks.push(Mark { end: self.kept.len(), hash });
+    fn push(&mut self, written: &CanonicalEntry<'_>, hash: EntryHash) {
+        self.kept.extend_from_slice(written.kept());
+        self.ids.extend(written.ids());
+        self.marks.push(Mark { end: self.kept.len(), ids_end: self.ids.len(), hash });
     }
 
-    fn entry(&self, place: usize) -> &[u8] {
-        let start = place.checked_sub(1).map_or(0, |before| self.marks[before].end);
-        &self.kept[start..self.marks[place].end]
+    fn entry(&self, place: usize) -> Kept<'_> {
+        let before = place.checked_sub(1).map(|before| self.marks[before]);
+        let (start, ids_start) = before.map_or((0, 0), |before| (before.end, before.ids_end));
+        let Mark { end, ids_end, .. } = self.marks[place];
+        Kept { bytes: &self.kept[start..end], ids: &self.ids[ids_start..ids_end] }
     }
 
     fn clear(&mut self) {
         self.kept.clear();
+        self.ids.clear();
         self.marks.clear();
     }
 }

@@ -8,6 +8,7 @@ mod encode;
 mod error;
 mod head;
 mod history;
+mod ids;
 mod keys;
 mod packed;
 mod read;
@@ -25,7 +26,7 @@ use model::{ContentHash, DispositionCounts, Entry, Offset, PartitionId, Sequence
 
 use crate::{
     checkpoint::CheckpointRef,
-    rollup,
+    rollup::HeldSums,
     store::{Batch, Row, Store},
 };
 use history::History;
@@ -37,6 +38,7 @@ const FORMAT: u8 = 1;
 #[derive(Debug)]
 pub struct Ledger<S> {
     reader: LedgerReader<S>,
+    sums: HeldSums,
     poisoned: bool,
 }
 
@@ -86,7 +88,7 @@ impl<S: Store> Ledger<S> {
                 reader.store.flush()?;
             }
         }
-        Ok(Self { reader, poisoned: false })
+        Ok(Self { reader, sums: HeldSums::default(), poisoned: false })
     }
 
     /// Reads the ledger; a clone does so on other threads.
@@ -139,9 +141,14 @@ impl<S: Store> Ledger<S> {
         let mut done: Vec<PartitionId> = Vec::new();
         for (commit, entries) in commits {
             if done.contains(&commit.partition) {
+                self.sums = HeldSums::default();
                 return Err(LedgerError::Twice { partition: commit.partition });
             }
-            self.add(commit, entries, &mut batch)?;
+            if let Err(error) = self.add(commit, entries, &mut batch) {
+                // They may be ahead of the store by now.
+                self.sums = HeldSums::default();
+                return Err(error);
+            }
             done.push(commit.partition);
         }
         self.poisoned = true;
@@ -169,7 +176,7 @@ impl<S: Store> Ledger<S> {
     }
 
     fn add(
-        &self,
+        &mut self,
         commit: &Commit<'_>,
         entries: &mut EncodedEntries,
         batch: &mut Batch,
@@ -180,10 +187,14 @@ impl<S: Store> Ledger<S> {
         for (first, value) in &mut entries.blocks {
             batch.put(keys::block(partition, *first), std::mem::take(value));
         }
-        // Entries of this commit are found in the batch, those before it in the store.
-        let mut history = History::new(&self.reader, batch, partition)?;
-        entries.rollups.settle(|last_about| history.was_closed(last_about))?;
-        rollup::add_to_rows(&self.reader.store, partition, &entries.rollups, batch)
+        if !entries.rollups.is_settled() {
+            // Entries of this commit are found in the batch, those before it in the store.
+            let mut history = History::new(&self.reader, batch, partition)?;
+            entries.rollups.settle(|last_about| history.was_closed(last_about))?;
+        }
+        let store = &self.reader.store;
+        self.sums
+            .add(partition, &entries.rollups, batch, |prefix| store.scan(prefix, prefix).collect())
             .map_err(LedgerError::of_row(partition))?;
         for (name, content) in commit.sources {
             batch.put(keys::source(name), content.clone());

@@ -4,18 +4,20 @@
 //! Knows nothing of what entries say. Invariant: opening a block computes the chain through it, so that what is read
 //! is verified, and has the canonical bytes that were hashed.
 //!
-//! Layout: version 1 byte, count varint, first sequence varint, hash before the first 32, hash of the last 32, raw
-//! length varint, then zstd of (length varint, entry without previous hash) for each entry.
+//! Layout: version 1 byte, count varint, first sequence varint, hash before the first 32, hash of the last 32, number of
+//! ids varint, the ids, raw length varint, then zstd of the entries. Of each entry, without its previous hash and its ids:
+//! length varint, number of ids varint, for each id the bytes before it varint and its reference varint; then the bytes.
 
 use model::{EntryHash, Sequence};
 
-use crate::num::{Cursor, Malformed, index, put_bytes, put_varint};
+use super::ids::{ID, IdReader, IdWriter};
+use crate::num::{Cursor, Malformed, index, put_varint};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// More raw bytes than any block has; a larger number is damage, found before memory is asked for.
 const RAW_MAX: u64 = 16 << 20;
-/// Half of an entry is hashes, which no level compresses, and the rest repeats so much that any does: this one takes a
-/// fifth less time than level 1 and a twentieth more room.
+/// What is left of entries without their ids repeats so much that any level compresses it: this one takes a fifth less
+/// time than level 1 and a twentieth more room.
 const LEVEL: i32 = -2;
 
 /// Packs blocks, with buffers and a compression context that are used again.
@@ -23,6 +25,16 @@ pub(super) struct Packer {
     compressor: zstd::bulk::Compressor<'static>,
     compressed: Vec<u8>,
     raw: Vec<u8>,
+    ids: IdWriter,
+}
+
+/// An entry that is to be packed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept<'a> {
+    /// Its canonical bytes without previous hash.
+    pub(super) bytes: &'a [u8],
+    /// Where ids stand in them, in order and apart from each other.
+    pub(super) ids: &'a [usize],
 }
 
 impl std::fmt::Debug for Packer {
@@ -43,30 +55,53 @@ pub(super) struct BlockHeader {
 impl Packer {
     pub(super) fn new() -> std::io::Result<Self> {
         let compressor = zstd::bulk::Compressor::new(LEVEL)?;
-        Ok(Self { compressor, compressed: Vec::new(), raw: Vec::new() })
+        Ok(Self { compressor, compressed: Vec::new(), raw: Vec::new(), ids: IdWriter::new() })
     }
 
-    /// The stored value of a block of entries, each given as its canonical bytes without previous hash.
+    /// The stored value of a block of entries.
     pub(super) fn pack<'a>(
         &mut self,
         header: &BlockHeader,
-        entries: impl Iterator<Item = &'a [u8]>,
+        entries: impl Iterator<Item = Kept<'a>>,
     ) -> std::io::Result<Vec<u8>> {
-        let Self { compressor, compressed, raw } = self;
-        raw.clear();
-        entries.for_each(|kept| put_bytes(raw, kept));
+        self.raw.clear();
+        self.ids.clear();
+        entries.for_each(|entry| self.add(entry));
+        let Self { compressor, compressed, raw, ids } = self;
         compressed.clear();
         compressed.reserve(zstd::zstd_safe::compress_bound(raw.len()));
         compressor.compress_to_buffer(raw, compressed)?;
-        let mut value = Vec::with_capacity(96 + compressed.len());
+        let mut value = Vec::with_capacity(96 + ids.column().len() + compressed.len());
         value.push(VERSION);
         put_varint(&mut value, header.count);
         put_varint(&mut value, header.first.0);
-        value.extend(header.previous.0);
-        value.extend(header.last_hash.0);
+        value.extend_from_slice(&header.previous.0);
+        value.extend_from_slice(&header.last_hash.0);
+        put_varint(&mut value, (ids.column().len() / ID) as u64);
+        value.extend_from_slice(ids.column());
         put_varint(&mut value, raw.len() as u64);
         value.extend_from_slice(compressed);
         Ok(value)
+    }
+
+    fn add(&mut self, entry: Kept<'_>) {
+        let Self { raw, ids, .. } = self;
+        put_varint(raw, (entry.bytes.len() - ID * entry.ids.len()) as u64);
+        put_varint(raw, entry.ids.len() as u64);
+        let mut from = 0;
+        for at in entry.ids {
+            if let Some(id) = entry.bytes[*at..].first_chunk() {
+                put_varint(raw, (at - from) as u64);
+                put_varint(raw, ids.reference(id));
+                from = at + ID;
+            }
+        }
+        from = 0;
+        for at in entry.ids {
+            raw.extend_from_slice(&entry.bytes[from..*at]);
+            from = at + ID;
+        }
+        raw.extend_from_slice(&entry.bytes[from..]);
     }
 }
 
@@ -105,6 +140,8 @@ impl From<Malformed> for OpenError {
 pub(super) struct Opener {
     decompressor: zstd::bulk::Decompressor<'static>,
     raw: Vec<u8>,
+    /// Of one entry: the bytes before each id, and the id's reference.
+    places: Vec<(u64, u64)>,
 }
 
 impl std::fmt::Debug for Opener {
@@ -115,7 +152,7 @@ impl std::fmt::Debug for Opener {
 
 impl Opener {
     pub(super) fn new() -> std::io::Result<Self> {
-        Ok(Self { decompressor: zstd::bulk::Decompressor::new()?, raw: Vec::new() })
+        Ok(Self { decompressor: zstd::bulk::Decompressor::new()?, raw: Vec::new(), places: Vec::new() })
     }
 
     /// Opens a block and verifies the chain through it.
@@ -128,6 +165,8 @@ impl Opener {
         let first = Sequence(cursor.varint()?);
         let previous = EntryHash(cursor.array()?);
         let expected = EntryHash(cursor.array()?);
+        let id_count = cursor.varint()?;
+        let mut ids = IdReader::take(&mut cursor, id_count)?;
         let raw_length = cursor.varint()?;
         if raw_length > RAW_MAX || count == 0 || count > raw_length {
             return Err(OpenError::Malformed);
@@ -148,17 +187,40 @@ impl Opener {
         let mut entries = Cursor::new(&self.raw);
         for _ in 0..count {
             let start = into.bytes.len();
-            wire::join_previous_hash(entries.bytes()?, &hash, &mut into.bytes);
+            put_kept(&mut entries, &mut ids, &mut self.places, &mut into.bytes)?;
+            wire::join_previous_hash(&[], &hash, &mut into.bytes);
             hash = wire::chain_hash(&hash, &into.bytes[start..]);
             into.ends.push((into.bytes.len(), hash));
         }
         entries.finish()?;
+        ids.finish()?;
         if hash == expected {
             Ok(())
         } else {
             Err(OpenError::Chain { last: Sequence(first.0.saturating_add(count - 1)), expected, found: hash })
         }
     }
+}
+
+/// Reads what [`Packer::add`] wrote of an entry, and puts its ids back in their places.
+fn put_kept(
+    entries: &mut Cursor<'_>,
+    ids: &mut IdReader<'_>,
+    places: &mut Vec<(u64, u64)>,
+    out: &mut Vec<u8>,
+) -> Result<(), Malformed> {
+    let length = index(entries.varint()?);
+    places.clear();
+    for _ in 0..entries.varint()? {
+        places.push((entries.varint()?, entries.varint()?));
+    }
+    let mut rest = Cursor::new(entries.slice(length)?);
+    for (before, reference) in places {
+        out.extend_from_slice(rest.slice(index(*before))?);
+        out.extend_from_slice(ids.id(*reference)?);
+    }
+    out.extend_from_slice(rest.slice(rest.remaining())?);
+    Ok(())
 }
 
 impl OpenBlock {

@@ -23,7 +23,7 @@ pub(super) struct SegmentEncoder {
     defined: Vec<bool>,
     /// How many threads the segment has mentioned.
     threads: u32,
-    /// By a caller's hint: what a record needs of its thread, in twelve bytes, as this is read in no order.
+    /// By a caller's hint: what a record needs of its thread, in eight bytes, as this is read in no order.
     by_hint: Vec<Mentioned>,
     last_time: i64,
 }
@@ -34,9 +34,13 @@ struct Mentioned {
     /// Its number plus one; 0 if it was not mentioned.
     number: u32,
     /// Mixed from its user and business phone: a hint that stands for another thread is found by it.
-    mark: u32,
-    last_account: Symbol,
+    mark: u16,
+    /// Symbol of its last record's account; [`OTHER_ACCOUNT`] for larger ones.
+    last_account: u16,
 }
+
+/// An account that is not remembered, so that each row names it.
+const OTHER_ACCOUNT: u16 = u16::MAX;
 
 /// What a row says of its thread.
 struct ThreadOfRow {
@@ -68,6 +72,13 @@ impl SegmentEncoder {
             put_bytes(&mut self.definitions, name);
             put_bytes(&mut self.definitions, content);
         }
+    }
+
+    /// Reads what the next records will need of their threads, all at once: the loads overlap, where each would otherwise
+    /// be waited for.
+    pub(super) fn touch(&self, hints: &[u32]) {
+        let mentioned = hints.iter().filter_map(|hint| self.by_hint.get(*hint as usize));
+        std::hint::black_box(mentioned.fold(0, |sum, known| sum ^ known.number));
     }
 
     /// Writes one record behind the others. An error is the caller's mistake, and leaves half a row behind.
@@ -181,19 +192,19 @@ impl SegmentEncoder {
         if slot >= self.by_hint.len() {
             self.by_hint.resize((slot + 1).next_power_of_two(), Mentioned::default());
         }
-        let [a, b, c, d, ..] = event.user.0;
-        let mark = u32::from_le_bytes([a, b, c, d]) ^ event.business_phone.0.wrapping_mul(0x9e37_79b1);
+        let mark = mark_of(event);
+        let account = u16::try_from(event.account.0).unwrap_or(OTHER_ACCOUNT);
         let known = &mut self.by_hint[slot];
         let is_new = known.number == 0;
         if is_new {
             // A segment has far fewer threads than numbers: it holds four million records.
             self.threads += 1;
-            *known = Mentioned { number: self.threads, mark, last_account: event.account };
+            *known = Mentioned { number: self.threads, mark, last_account: account };
         } else if known.mark != mark {
             return None;
         }
-        let new_account = is_new || known.last_account != event.account;
-        known.last_account = event.account;
+        let new_account = is_new || known.last_account != account || account == OTHER_ACCOUNT;
+        known.last_account = account;
         Some(ThreadOfRow { number: known.number - 1, is_new, new_account })
     }
 
@@ -234,6 +245,12 @@ impl SegmentEncoder {
         put_varint(&mut self.definitions, u64::from(symbol.0));
         put_bytes(&mut self.definitions, words.word_of(symbol).as_bytes());
     }
+}
+
+fn mark_of(event: &SealedEvent) -> u16 {
+    let [a, b, c, d, e, f, g, h, ..] = event.user.0;
+    let both = u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ u64::from(event.business_phone.0);
+    (both.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16
 }
 
 /// The row's kind, and the byte of the message's form where the kind does not say it.

@@ -27,6 +27,8 @@ use crate::{
 const SEGMENT_RECORDS: u64 = 4_000_000;
 /// A block is sealed early when its rows reach this, so that long words cannot make it overflow.
 const PAYLOAD_ENOUGH: usize = (PAYLOAD_MAX / 2) as usize;
+/// Records whose threads are looked up together.
+const TOUCHED: usize = 64;
 
 /// The open log. One process writes to it, as the data directory's lock sees to.
 #[derive(Debug)]
@@ -141,18 +143,14 @@ impl LogWriter {
         words: &dyn WordSource,
     ) -> Result<(), LogError> {
         self.guarded(|log| {
-            for (place, logged) in records.iter().enumerate() {
-                let found = logged.record.offset;
-                if found != log.next {
-                    return Err(LogError::OutOfOrder { expected: log.next, found });
+            let mut hints = hints;
+            for group in records.chunks(TOUCHED) {
+                let (these, rest) = hints.split_at(group.len().min(hints.len()));
+                hints = rest;
+                log.encoder.touch(these);
+                for (place, logged) in group.iter().enumerate() {
+                    log.push(logged, these.get(place).copied().unwrap_or(super::NO_THREAD), words)?;
                 }
-                if log.pending == RECORDS_MAX || log.encoder.rows.len() >= PAYLOAD_ENOUGH {
-                    log.seal(false)?;
-                }
-                log.encoder.push(logged, hints.get(place).copied().unwrap_or(super::NO_THREAD), words)?;
-                log.next.0 += 1;
-                log.pending += 1;
-                log.in_segment += 1;
             }
             Ok(())
         })
@@ -179,6 +177,21 @@ impl LogWriter {
             }
             Ok(())
         })
+    }
+
+    fn push(&mut self, logged: &LoggedRecord, hint: u32, words: &dyn WordSource) -> Result<(), LogError> {
+        let found = logged.record.offset;
+        if found != self.next {
+            return Err(LogError::OutOfOrder { expected: self.next, found });
+        }
+        if self.pending == RECORDS_MAX || self.encoder.rows.len() >= PAYLOAD_ENOUGH {
+            self.seal(false)?;
+        }
+        self.encoder.push(logged, hint, words)?;
+        self.next.0 += 1;
+        self.pending += 1;
+        self.in_segment += 1;
+        Ok(())
     }
 
     /// After an error the disk may hold anything, so nothing more is written.

@@ -2,8 +2,6 @@
 //!
 //! Knows nothing of storage. Invariant: the sums do not depend on how the entries are divided into commits.
 
-use std::collections::BTreeMap;
-
 use hashbrown::HashTable;
 use model::{Charge, ConversationFacts, Entry, EntryBody, MessageEvidence, Sequence, Subject};
 
@@ -120,16 +118,31 @@ impl Rollups {
         Ok(())
     }
 
-    /// Accounts and periods in their order, with their sums.
-    pub(super) fn periods(
-        &self,
-    ) -> BTreeMap<&AccountPeriod, (PeriodSummary, BTreeMap<&LineKey, LineTotals>)> {
-        let mut sorted: Vec<_> =
-            self.periods.iter().map(|(place, summary)| (place, (*summary, BTreeMap::new()))).collect();
-        for line in &self.lines {
-            sorted[line.period].1.1.insert(&line.key, line.totals);
-        }
-        sorted.into_iter().collect()
+    /// Settles those withdrawals of which `was_closed` knows.
+    pub(crate) fn settle_known(&mut self, was_closed: impl Fn(Sequence) -> Option<bool>) {
+        let Self { periods, withdrawn, .. } = self;
+        withdrawn.retain(|(period, before)| match was_closed(*before) {
+            Some(closed) => {
+                periods[*period].1.open_conversations += i64::from(closed);
+                false
+            }
+            None => true,
+        });
+    }
+
+    /// Whether every withdrawal among the entries is settled.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.withdrawn.is_empty()
+    }
+
+    /// Accounts and periods, each once, with what a close asks of them.
+    pub(super) fn periods(&self) -> &[(AccountPeriod, PeriodSummary)] {
+        &self.periods
+    }
+
+    /// Lines in no order, each with the index of its account and period.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (usize, &LineKey, &LineTotals)> {
+        self.lines.iter().map(|line| (line.period, &line.key, &line.totals))
     }
 
     pub(super) const fn quarantined(&self) -> &QuarantineCounts {
@@ -243,7 +256,7 @@ impl KeyRef<'_> {
 }
 
 impl LineKey {
-    fn hash_in(&self, period: usize) -> u64 {
+    pub(super) fn hash_in(&self, period: usize) -> u64 {
         mix(period, [&self.business_phone, &self.market, &self.template, &self.tag])
     }
 }

@@ -4,12 +4,13 @@
 //! Invariant: `Rollups::apply` is the only function that turns entries into sums, live and in verification alike.
 
 mod apply;
+mod held;
 mod rows;
 
 pub use apply::Rollups;
+pub(crate) use held::HeldSums;
 pub(crate) use rows::{
-    RowError, add_to_rows, partition_rows, quarantined_from_row, read_lines, read_summary, rows_of,
-    summary_prefix,
+    RowError, partition_rows, quarantined_from_row, read_lines, read_summary, rows_of, summary_prefix,
 };
 
 use model::{Category, Currency, Initiator, Micros, Period, QuarantineReason, Text};

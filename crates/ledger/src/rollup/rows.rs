@@ -14,19 +14,18 @@ use model::{Category, Currency, Initiator, Micros, PartitionId, Period, Text};
 
 use super::{
     AccountPeriod, LineKey, LinePrice, LineTotals, PeriodSummary, QuarantineCounts, RollupLine, Rollups,
+    held::HeldSums,
 };
 use crate::{
     num::{Cursor, Malformed, put_bytes, put_signed, put_signed_wide, put_varint},
-    store::{Batch, Store, StoreError},
+    store::{Batch, Row, Store, StoreError},
 };
 
-const LINES: u8 = b'r';
-const SUMMARY: u8 = b'a';
+pub(super) const LINES: u8 = b'r';
+pub(super) const SUMMARY: u8 = b'a';
 const QUARANTINED: u8 = b'q';
-const SHARDS: u8 = 16;
+pub(super) const SHARDS: u8 = 16;
 const VERSION: u8 = 1;
-
-type Lines = BTreeMap<LineKey, LineTotals>;
 
 /// What went wrong with a row.
 #[derive(Debug)]
@@ -42,23 +41,13 @@ impl From<StoreError> for RowError {
     }
 }
 
-/// Adds sums to the rows that the store has, and puts the new rows into a batch.
-pub(crate) fn add_to_rows(
-    store: &impl Store,
-    partition: PartitionId,
-    rollups: &Rollups,
-    batch: &mut Batch,
-) -> Result<(), RowError> {
-    add(rollups, partition, batch, |key| store.get(key))
-}
-
 /// The rows that these sums make when there are none before them.
 pub(crate) fn rows_of(
     partition: PartitionId,
     rollups: &Rollups,
 ) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, RowError> {
     let mut batch = Batch::default();
-    add(rollups, partition, &mut batch, |_| Ok(None))?;
+    HeldSums::default().add(partition, rollups, &mut batch, |_| Ok(Vec::new()))?;
     let rows = batch.changes.into_iter().filter_map(|(key, value)| Some((key, value?)));
     Ok(rows.collect())
 }
@@ -124,57 +113,24 @@ pub(crate) fn quarantined_from_row(
     value.map_or(Ok(QuarantineCounts::default()), |value| decode_quarantined(key, &value))
 }
 
-fn add(
-    rollups: &Rollups,
+/// Adds to the counts of a partition's quarantine.
+pub(super) fn add_quarantined(
     partition: PartitionId,
+    more: &QuarantineCounts,
     batch: &mut Batch,
-    get: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>,
+    rows_with: impl Fn(&[u8]) -> Result<Vec<Row>, StoreError>,
 ) -> Result<(), RowError> {
-    for (place, (change, lines)) in rollups.periods() {
-        let key = place_key(SUMMARY, partition, place);
-        let mut summary = match get(&key)? {
-            Some(value) => read_summary(&key, &value)?.1,
-            None => PeriodSummary::default(),
-        };
-        summary.add(&change);
-        batch.put(key, encode_summary(place, &summary));
-
-        let mut shards: BTreeMap<u8, Vec<(&LineKey, LineTotals)>> = BTreeMap::new();
-        for (line, totals) in lines {
-            shards.entry(shard(line)).or_default().push((line, totals));
-        }
-        for (shard, changes) in shards {
-            let mut key = place_key(LINES, partition, place);
-            key.push(shard);
-            let mut held = Lines::new();
-            if let Some(value) = get(&key)? {
-                let lines = decode_lines(&value).map_err(|Malformed| RowError::Malformed(key.clone()))?;
-                held.extend(lines.into_iter().map(|line| (line.key, line.totals)));
-            }
-            for (line, totals) in changes {
-                held.entry(line.clone()).or_default().add(&totals);
-            }
-            held.retain(|_, totals| !totals.is_nothing());
-            if held.is_empty() {
-                batch.remove(key);
-            } else {
-                batch.put(key, encode_lines(&held));
-            }
-        }
+    let key = prefix(QUARANTINED, partition);
+    let mut counts = QuarantineCounts::default();
+    for (key, value) in rows_with(&key)? {
+        counts = decode_quarantined(key, &value)?;
     }
-    if rollups.quarantined().total() > 0 {
-        let key = prefix(QUARANTINED, partition);
-        let mut counts = match get(&key)? {
-            Some(value) => decode_quarantined(key.clone(), &value)?,
-            None => QuarantineCounts::default(),
-        };
-        for (held, more) in counts.0.iter_mut().zip(&rollups.quarantined().0) {
-            *held += more;
-        }
-        let mut value = Vec::new();
-        counts.0.iter().for_each(|count| put_varint(&mut value, *count));
-        batch.put(key, value);
+    for (held, more) in counts.0.iter_mut().zip(&more.0) {
+        *held += more;
     }
+    let mut value = Vec::new();
+    counts.0.iter().for_each(|count| put_varint(&mut value, *count));
+    batch.put(key, value);
     Ok(())
 }
 
@@ -185,14 +141,14 @@ fn prefix(table: u8, partition: PartitionId) -> Vec<u8> {
 }
 
 /// Accounts have names of any length, and keys one length: half a hash stands for the name, which the summary holds.
-fn place_key(table: u8, partition: PartitionId, place: &AccountPeriod) -> Vec<u8> {
+pub(super) fn place_key(table: u8, partition: PartitionId, place: &AccountPeriod) -> Vec<u8> {
     let mut key = prefix(table, partition);
     key.extend(crate::checksum::of(place.account.as_bytes()));
     key.extend(place.period.to_number().to_be_bytes());
     key
 }
 
-fn shard(line: &LineKey) -> u8 {
+pub(super) fn shard(line: &LineKey) -> u8 {
     let mut words = Words::default();
     let mut bytes = Vec::new();
     put_line_key(&mut bytes, line, &mut words);
@@ -200,7 +156,7 @@ fn shard(line: &LineKey) -> u8 {
     hash[0] % SHARDS
 }
 
-fn encode_summary(place: &AccountPeriod, summary: &PeriodSummary) -> Vec<u8> {
+pub(super) fn encode_summary(place: &AccountPeriod, summary: &PeriodSummary) -> Vec<u8> {
     let mut out = Vec::new();
     put_bytes(&mut out, place.account.as_bytes());
     put_varint(&mut out, u64::from(place.period.to_number()));
@@ -235,22 +191,54 @@ impl<'a> Words<'a> {
     }
 }
 
-fn encode_lines(lines: &Lines) -> Vec<u8> {
-    let mut words = Words::default();
-    let mut body = Vec::new();
-    for (key, totals) in lines {
-        put_line_key(&mut body, key, &mut words);
-        put_signed(&mut body, totals.charges);
-        put_signed_wide(&mut body, totals.amount_micros);
-        put_signed(&mut body, totals.opened);
-        put_signed(&mut body, totals.withdrawn);
-        put_signed(&mut body, totals.closed);
+/// How a row of certain lines is written, but for their sums, so that other sums of the same lines cost little.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    /// Version and words.
+    header: Vec<u8>,
+    /// Keys one behind the other.
+    keys: Vec<u8>,
+    /// For each line the caller's number of it, and where its key ends.
+    lines: Vec<(usize, usize)>,
+}
+
+impl Layout {
+    /// Of lines in the order of their keys, each with a number of the caller's.
+    pub(super) fn of<'a>(lines: impl Iterator<Item = (usize, &'a LineKey)>) -> Self {
+        let mut words = Words::default();
+        let mut layout = Self::default();
+        for (number, key) in lines {
+            put_line_key(&mut layout.keys, key, &mut words);
+            layout.lines.push((number, layout.keys.len()));
+        }
+        layout.header.push(VERSION);
+        put_varint(&mut layout.header, words.list.len() as u64);
+        words.list.iter().for_each(|word| put_bytes(&mut layout.header, word.as_bytes()));
+        layout
     }
-    let mut out = vec![VERSION];
-    put_varint(&mut out, words.list.len() as u64);
-    words.list.iter().for_each(|word| put_bytes(&mut out, word.as_bytes()));
-    out.extend(body);
-    out
+
+    /// Whether there is no line.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The row, with the sums of each line by its number.
+    pub(super) fn encode<'a>(&self, totals: impl Fn(usize) -> &'a LineTotals) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.header.len() + self.keys.len() + 16 * self.lines.len());
+        out.extend_from_slice(&self.header);
+        let mut start = 0;
+        for (number, end) in &self.lines {
+            out.extend_from_slice(&self.keys[start..*end]);
+            start = *end;
+            let totals = totals(*number);
+            put_signed(&mut out, totals.charges);
+            put_signed_wide(&mut out, totals.amount_micros);
+            put_signed(&mut out, totals.opened);
+            put_signed(&mut out, totals.withdrawn);
+            put_signed(&mut out, totals.closed);
+        }
+        out
+    }
 }
 
 fn put_line_key<'a>(out: &mut Vec<u8>, key: &'a LineKey, words: &mut Words<'a>) {
@@ -273,7 +261,7 @@ fn put_line_key<'a>(out: &mut Vec<u8>, key: &'a LineKey, words: &mut Words<'a>) 
     }
 }
 
-fn decode_lines(value: &[u8]) -> Result<Vec<RollupLine>, Malformed> {
+pub(super) fn decode_lines(value: &[u8]) -> Result<Vec<RollupLine>, Malformed> {
     let mut cursor = Cursor::new(value);
     if cursor.byte()? != VERSION {
         return Err(Malformed);

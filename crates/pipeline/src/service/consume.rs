@@ -126,8 +126,15 @@ impl<S: Store + 'static> Consuming<'_, S> {
                 intake.read(record);
             }
         })?;
+        if self.log.in_doubt() {
+            self.found.doubt();
+        }
         for change in self.log.changes() {
             match change {
+                Change::Assigned(partition) if partition.0 >= self.partitions => {
+                    let found = format!("at least {}", partition.0 + 1);
+                    return Err(ServiceError::partitions_changed(self.partitions, &found));
+                }
                 Change::Assigned(partition) => {
                     self.owned.insert(partition);
                     self.open(partition, None, to_me);

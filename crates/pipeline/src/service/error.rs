@@ -51,6 +51,18 @@ pub enum ServiceError {
         /// Where the topic ends.
         found: Sequence,
     },
+    /// The ledger topic has lost its first entries.
+    #[error(
+        "partition {partition}: the ledger topic begins with entry {first}: it has lost those before; restore the topic, or \
+         remove what is left in that partition and publish all of it again from this directory with `--republish-ledger`",
+         partition = .partition.0, first = .first.0
+    )]
+    LedgerCut {
+        /// Which.
+        partition: PartitionId,
+        /// The first that is there.
+        first: Sequence,
+    },
     /// A restore from a snapshot was interrupted, and the snapshot is gone.
     #[error(
         "partition {partition}: the restore from a snapshot was interrupted, and no snapshot fits any more: remove the data \
@@ -129,6 +141,19 @@ pub enum ServiceError {
     /// A part of the service ended without a word.
     #[error("the {0} ended unexpectedly; what was committed is safe, start the service again")]
     ThreadEnded(&'static str),
+}
+
+impl ServiceError {
+    /// The input topic got another number of partitions while the service ran.
+    pub(crate) fn partitions_changed(pinned: u32, found: &str) -> Self {
+        Self::Pinned {
+            what: "an input topic with the number of partitions",
+            pinned: pinned.to_string(),
+            found: found.to_owned(),
+            advice: "the number was changed while the service ran, which tears threads apart: stop the producers, make a \
+                     new topic with the number you want, and copy the events into it",
+        }
+    }
 }
 
 macro_rules! through_pipeline {

@@ -4,6 +4,7 @@
 //! in one direction: consuming, projecting, committing, publishing; opening beside them.
 //! Invariant: what is published was committed before, and what was published before is never published again.
 
+mod belonging;
 mod books;
 mod commit;
 mod configure;
@@ -47,6 +48,7 @@ pub use error::ServiceError;
 pub use intake::thread_key;
 pub use metrics::{Histogram, LATENCY_MS, Metrics, MetricsSnapshot, PartitionMetrics, Phase};
 pub use outgoing::header;
+pub use partitioner::partition_of;
 
 use commit::Committing;
 use configure::Without;
@@ -206,7 +208,9 @@ impl Parts<'_> {
             keeping: Mutex::new(()),
             republish_ledger: options.republish_ledger,
         };
-        let users = UserDirectory::open(&dir.users())?;
+        let users = UserDirectory::new(&dir.users());
+        // A service that cannot keep its users ends before it reads anything.
+        users.check()?;
         let quarantine = Quarantine::open(&dir.quarantine())?;
         let board = Arc::new(Board::default());
         thread::scope(|scope| {
@@ -232,10 +236,13 @@ impl Parts<'_> {
             let (ended, found) = (Arc::new(AtomicBool::new(false)), Arc::new(Found::default()));
             let watch = Watch {
                 broker: Arc::clone(broker),
+                reader: reader.clone(),
                 place: place.clone(),
                 metrics: Arc::clone(metrics),
                 ended: Arc::clone(&ended),
                 found: Arc::clone(&found),
+                trouble: trouble.clone(),
+                republish_ledger: options.republish_ledger,
             };
             spawn(scope, "watch", move || watch.run());
             let to_snapshots = snapshots.map(|snapshots| {

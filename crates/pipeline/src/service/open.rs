@@ -5,7 +5,6 @@
 
 use std::{
     fs,
-    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc::SyncSender},
     time::{Duration, Instant},
@@ -21,6 +20,7 @@ use projector::Projector;
 use tariff::Configuration;
 
 use super::{
+    belonging::Belonging,
     commit::ToCommit,
     configure::{self, Without},
     error::ServiceError,
@@ -28,7 +28,6 @@ use super::{
     metrics::{Metrics, Phase},
     outbox::Outbox,
     outgoing::PublishedHead,
-    pins,
     ports::{Broker, Place, PortError},
     restore::{self, Restoring},
     snapshot::Snapshots,
@@ -79,25 +78,15 @@ impl<S: Store> Opening<S> {
         let began = Instant::now();
         self.metrics.partition(partition, |metrics| metrics.phase = Phase::Opening);
         let publisher = self.broker.publisher(Some(partition))?;
-        let published = match self.broker.ledger_last(partition)? {
-            None => PublishedHead::default(),
-            Some(record) => PublishedHead::of_record(&record, partition)
-                .map_err(|what| ServiceError::ForeignLedger { partition, offset: record.offset, what })?,
-        };
-        let known = pins::published(&self.reader, partition)?;
-        if published.sequence < known && self.republish_ledger {
-            tracing::warn!(
-                partition = partition.0,
-                published = known.0,
-                found = published.sequence.0,
-                "the ledger topic has lost its end: published again from this directory"
-            );
-        } else if published.sequence < known {
-            return Err(ServiceError::LedgerLost { partition, published: known, found: published.sequence });
-        }
+        let belonging = Belonging { reader: &self.reader, broker: &*self.broker };
+        let (published, last) = belonging.published(partition, self.republish_ledger)?;
         let (begin, end) = self.broker.input_range(partition)?;
         self.restore(partition, &published, begin)?;
-        self.check_last_record(partition, (begin, end))?;
+        let own = self.reader.head(partition)?;
+        if let Some(last) = last.filter(|last| last.sequence > own.sequence) {
+            belonging.check_input_of(partition, &last, own.first_offset.is_none())?;
+        }
+        belonging.check_last_record(partition, (begin, end))?;
         let folding = self.read_state(partition, begin, published.sequence > Sequence(0))?;
         let start = folding.next_offset();
         if start < begin {
@@ -172,32 +161,6 @@ impl<S: Store> Opening<S> {
         fs::create_dir_all(&folder)
             .map_err(|error| PortError::Settings(format!("cannot make {}: {error}", folder.display())))?;
         Ok(folder)
-    }
-
-    /// The record before the next one must be the one that was read: a topic that was made anew must not be billed.
-    fn check_last_record(
-        &self,
-        partition: PartitionId,
-        (begin, end): (Offset, Offset),
-    ) -> Result<(), ServiceError> {
-        let Some((offset, fingerprint)) = pins::record(&self.reader, partition)? else { return Ok(()) };
-        if offset < begin {
-            tracing::warn!(
-                partition = partition.0,
-                offset = offset.0,
-                begin = begin.0,
-                "the last record read was removed: not compared"
-            );
-            return Ok(());
-        }
-        let mut same = false;
-        if offset < end {
-            self.broker.read_input(partition, offset, &mut |record| {
-                same = record.offset == offset && record.fingerprint() == fingerprint;
-                ControlFlow::Break(())
-            })?;
-        }
-        if same { Ok(()) } else { Err(ServiceError::OtherInput { partition, offset }) }
     }
 
     fn read_state(

@@ -7,7 +7,7 @@ const MIX: u32 = 0x5bd1_e995;
 
 /// The partition of a key among `partitions`, which is not 0.
 #[must_use]
-pub(crate) fn partition_of(key: &[u8], partitions: u32) -> u32 {
+pub fn partition_of(key: &[u8], partitions: u32) -> u32 {
     (murmur2(key) & 0x7fff_ffff) % partitions.max(1)
 }
 

@@ -67,6 +67,12 @@ pub trait EventLog: Send {
     /// Partitions of which the last poll has shown the last record that there is.
     fn at_end(&mut self) -> Vec<PartitionId>;
 
+    /// Whether, since the last call, a partition could not be read on where it was to be read: it may have been cut, or made
+    /// anew.
+    fn in_doubt(&mut self) -> bool {
+        false
+    }
+
     /// What changed hands since the last call, in order.
     fn changes(&mut self) -> Vec<Change>;
 
@@ -181,10 +187,10 @@ pub trait Broker: Send + Sync {
     /// The broker's.
     fn publisher(&self, of: Option<PartitionId>) -> Result<Box<dyn Publisher>, PortError>;
 
-    /// The first record of a partition of the ledger topic, read committed.
+    /// The first record that a partition of the ledger topic still has, read committed.
     ///
     /// # Errors
-    /// The broker's, or the topic has lost its beginning.
+    /// The broker's.
     fn ledger_first(&self, partition: PartitionId) -> Result<Option<LedgerRecord>, PortError>;
 
     /// The last record of a partition of the ledger topic, read committed.

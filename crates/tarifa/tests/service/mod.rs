@@ -6,14 +6,15 @@
 #![allow(clippy::print_stderr, dead_code, reason = "each test file uses some of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod instance;
+mod judge;
+
 use std::{
     collections::BTreeMap,
     env, fs,
-    io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
     ops::ControlFlow,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
@@ -21,10 +22,13 @@ use std::{
 
 use kafka::{
     ClientSettings, Cluster, TopicNames,
+    meddling::{Meddler, Stray},
     topics::{self, CreateOptions},
 };
-use model::{EntryHash, EntryKind, Offset, PartitionId};
-use pipeline::service::{header, ports::Broker as _};
+use model::{Offset, PartitionId, UnixMillis};
+use pipeline::service::ports::Broker as _;
+
+pub(crate) use instance::Instance;
 
 const TARIFA: &str = env!("CARGO_BIN_EXE_tarifa");
 /// Longer than anything here takes, on a machine that does other things as well.
@@ -51,9 +55,16 @@ impl Place {
         let since = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_micros());
         let prefix = format!("r{since}-{}.", COUNT.fetch_add(1, Ordering::Relaxed));
         let (client, names) = (ClientSettings::plain(brokers), TopicNames::with_prefix(&prefix));
-        let options = CreateOptions { partitions: partitions as usize, copies: None, input_retention_ms: -1 };
-        topics::create(&client, &names, &options).unwrap();
-        Some(Self { names, client, partitions, folder: tempfile::tempdir().unwrap() })
+        let place = Self { names, client, partitions, folder: tempfile::tempdir().unwrap() };
+        place.create_topics();
+        Some(place)
+    }
+
+    /// Makes those of the topics that are not there.
+    pub(crate) fn create_topics(&self) {
+        let options =
+            CreateOptions { partitions: self.partitions as usize, copies: None, input_retention_ms: -1 };
+        topics::create(&self.client, &self.names, &options).unwrap();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -71,25 +82,42 @@ impl Place {
 
     /// Traffic of the last days, in `parts` files. Also projected into a directory, whose secret the service gets.
     pub(crate) fn traffic(&self, events: u32, parts: usize) -> Vec<PathBuf> {
-        let file = self.path("traffic.jsonl");
+        let lines = self.generate(events);
+        self.project(&self.file("traffic.jsonl", &lines));
+        let share = lines.len().div_ceil(parts);
+        let chunks = lines.chunks(share).enumerate();
+        chunks.map(|(number, lines)| self.file(&format!("part-{number}.jsonl"), lines)).collect()
+    }
+
+    /// Events of the last days, one on a line, in the order in which they come.
+    pub(crate) fn generate(&self, events: u32) -> Vec<String> {
         let since = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() - 4 * 24 * 60 * 60;
         let start = chrono::DateTime::from_timestamp(since.try_into().unwrap(), 0).unwrap();
-        tarifa()
+        let out = tarifa()
             .args(["generate", "--statuses", "--displaced", "10", "--displaced-by", "6h", "--failed", "3"])
             .args(["--events", &events.to_string(), "--threads", &(events / 20).max(1).to_string()])
-            .args(["--start", &start.format("%Y-%m-%d").to_string(), "--out"])
-            .arg(&file)
+            // Early enough for every conversation to be over.
+            .args(["--days", "2", "--start", &start.format("%Y-%m-%d").to_string()])
             .succeeds();
-        tarifa().args(["project", "--data"]).arg(self.path("projected")).arg(&file).succeeds();
-        let text = fs::read_to_string(&file).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        let share = lines.len().div_ceil(parts);
-        let files = lines.chunks(share).enumerate().map(|(number, lines)| {
-            let path = self.path(&format!("part-{number}.jsonl"));
-            fs::write(&path, lines.join("\n") + "\n").unwrap();
-            path
-        });
-        files.collect()
+        out.lines().map(str::to_owned).collect()
+    }
+
+    /// A file with these lines.
+    pub(crate) fn file(&self, name: &str, lines: &[impl AsRef<str>]) -> PathBuf {
+        let path = self.path(name);
+        let text: String = lines.iter().flat_map(|line| [line.as_ref(), "\n"]).collect();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Projects a file into the directory that the service is compared with, on top of what is there.
+    pub(crate) fn project(&self, file: &Path) {
+        tarifa().args(["project", "--data"]).arg(self.path("projected")).arg(file).succeeds();
+    }
+
+    /// Somebody with all rights on the cluster.
+    pub(crate) fn meddler(&self) -> Meddler {
+        Meddler::connect(&self.client).unwrap()
     }
 
     /// Publishes a file of events.
@@ -101,28 +129,19 @@ impl Place {
 
     /// Starts an instance with a directory of its own.
     pub(crate) fn start(&self, data: &str, more: &[&str]) -> Instance {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let log =
-            fs::OpenOptions::new().create(true).append(true).open(self.path(&format!("{data}.log"))).unwrap();
         let mut command = tarifa();
         command
             .args(["run", "--brokers", &self.client.brokers, "--topic-prefix", &self.names.prefix])
-            .args(["--app", self.app(), "--listen", &format!("127.0.0.1:{port}")])
-            .args([
-                "--publish-interval-ms",
-                "50",
-                "--session-timeout-ms",
-                "6000",
-                "--checkpoint-records",
-                "2000",
-            ])
+            .args(["--app", self.app(), "--publish-interval-ms", "50", "--session-timeout-ms", "6000"])
             .arg("--secret")
             .arg(self.path("projected/secret"))
             .arg("--data")
             .arg(self.path(data))
             .args(more);
-        let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        Instance { child, port, log: self.path(&format!("{data}.log")) }
+        if !more.contains(&"--checkpoint-records") {
+            command.args(["--checkpoint-records", "2000"]);
+        }
+        Instance::spawn(&mut command, self.path(&format!("{data}.log")))
     }
 
     /// Behind the last record of each input partition.
@@ -139,6 +158,15 @@ impl Place {
             ends.insert(partition, end);
         }
         ends
+    }
+
+    /// Lets time pass on every partition, so that each conversation is closed, and waits until that is published.
+    pub(crate) fn close_all(&self, instances: &[&Instance]) {
+        let tick = wire::tick_to_protobuf(UnixMillis(0));
+        let to = |partition| Stray { partition: Some(PartitionId(partition)), key: None, value: Some(&tick) };
+        let ticks: Vec<Stray<'_>> = (0..self.partitions).map(to).collect();
+        self.meddler().send(&self.names.input, "murmur2_random", &ticks).unwrap();
+        self.wait_until_published(instances);
     }
 
     /// Waits until these instances have published what the records so far booked.
@@ -164,156 +192,14 @@ impl Place {
             thread::sleep(Duration::from_millis(100));
         }
     }
-
-    /// Reads the ledger topic as any consumer can, and checks that nothing is missing, doubled or altered. Gives how many
-    /// entries there are of each kind.
-    pub(crate) fn read_ledger(&self) -> BTreeMap<EntryKind, u64> {
-        let cluster = self.cluster();
-        let mut kinds = BTreeMap::new();
-        for partition in 0..self.partitions {
-            let (mut sequence, mut hash, mut words) = (0, EntryHash::ZERO, wire::Words::new());
-            let mut check = |record: pipeline::service::ports::LedgerRecord| {
-                let entry = wire::decode_entry(&record.value, &mut words).unwrap();
-                assert_eq!(entry.sequence.0, sequence + 1, "partition {partition}: one missing or doubled");
-                assert_eq!(
-                    entry.previous_hash,
-                    hash,
-                    "partition {partition}, entry {}: altered",
-                    sequence + 1
-                );
-                sequence += 1;
-                hash = wire::chain_hash(&hash, &record.value);
-                let told = record.headers.iter().find(|(name, _)| name == header::SEQUENCE);
-                assert_eq!(told.unwrap().1, sequence.to_string().as_bytes());
-                *kinds.entry(entry.body.kind()).or_default() += 1;
-                ControlFlow::Continue(())
-            };
-            cluster.read_ledger(PartitionId(partition), Offset(0), &mut check).unwrap();
-        }
-        kinds
-    }
-
-    /// The digests of these directories together have to be those of the projected one.
-    pub(crate) fn assert_same_digests(&self, directories: &[&str]) {
-        let expected = digests(&self.path("projected"));
-        assert!(expected.len() > 1, "there is something to compare");
-        let found: Vec<String> = match directories {
-            [one] => digests(&self.path(one)),
-            several => self.digests_together(several),
-        };
-        assert_eq!(found, expected);
-    }
-
-    /// Of each partition the directory counts that has come furthest.
-    fn digests_together(&self, directories: &[&str]) -> Vec<String> {
-        let mut books: Vec<pipeline::service::ServiceBooks> = Vec::new();
-        for name in directories {
-            books.push(pipeline::service::ServiceBooks::read(&self.path(name)).unwrap());
-        }
-        let furthest: BTreeMap<u32, usize> = (0..self.partitions)
-            .map(|partition| {
-                let at = |one: &pipeline::service::ServiceBooks| {
-                    let found = one.partitions.iter().find(|one| one.partition.0 == partition);
-                    found.map_or(Offset(0), |one| one.next_offset)
-                };
-                (partition, (0..books.len()).max_by_key(|index| at(&books[*index])).unwrap())
-            })
-            .collect();
-        let mut together: Option<pipeline::service::ServiceBooks> = None;
-        for (index, name) in directories.iter().enumerate() {
-            let mine = |partition: PartitionId| furthest[&partition.0] == index;
-            let part = pipeline::service::ServiceBooks::read_partitions(&self.path(name), &mine).unwrap();
-            match &mut together {
-                None => together = Some(part),
-                Some(all) => all.add(part),
-            }
-        }
-        let digests = together.unwrap().into_digests();
-        digests
-            .iter()
-            .map(|one| format!("{},{},{}", one.place.account, one.place.period, one.digest))
-            .collect()
-    }
 }
 
-/// Account, period and digest of a directory.
-fn digests(data: &Path) -> Vec<String> {
-    let out = tarifa().args(["verify", "--format", "csv", "--data"]).arg(data).succeeds();
-    let rows = out.lines().skip(1).map(|line| {
-        let fields: Vec<&str> = line.split(',').collect();
-        format!("{},{},{}", fields[0], fields[1], fields.last().unwrap())
-    });
-    rows.collect()
-}
-
-/// A running instance.
-pub(crate) struct Instance {
-    child: Child,
-    port: u16,
-    log: PathBuf,
-}
-
-impl Instance {
-    /// Ends it as a crash does.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// Asks it to stop, and gives its exit code.
-    pub(crate) fn stop(mut self) -> Option<i32> {
-        self.signal("TERM");
-        let began = Instant::now();
-        let status = self.child.wait().unwrap();
-        assert!(began.elapsed() < Duration::from_secs(11), "stopping took {:?}", began.elapsed());
-        status.code()
-    }
-
-    /// Waits until it ends by itself.
-    pub(crate) fn ended(mut self) -> (Option<i32>, String) {
-        let code = self.child.wait().unwrap().code();
-        (code, self.log())
-    }
-
-    pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
-        assert!(sent.unwrap().success());
-    }
-
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    /// Waits until it owns partitions, and each of them runs.
-    pub(crate) fn wait_until_ready(&self) {
-        self.wait_for("ready", |numbers| numbers.get("tarifa_ready") == Some(&1.0));
-    }
-
-    pub(crate) fn wait_for(&self, what: &str, holds: impl Fn(&BTreeMap<String, f64>) -> bool) {
-        let began = Instant::now();
-        while !holds(&self.numbers()) {
-            assert!(began.elapsed() < PATIENCE, "not {what} in time:\n{}", self.log());
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// How many partitions it owns.
-    pub(crate) fn partitions(&self) -> usize {
-        self.numbers().keys().filter(|name| name.starts_with("tarifa_next_offset{")).count()
-    }
-
-    /// Its metrics; none while it does not answer.
-    pub(crate) fn numbers(&self) -> BTreeMap<String, f64> {
-        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return BTreeMap::new() };
-        let mut text = String::new();
-        let asked = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
-        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-        if asked.and_then(|()| stream.read_to_string(&mut text)).is_err() {
-            return BTreeMap::new();
-        }
-        let pairs = text.lines().filter_map(|line| line.rsplit_once(' '));
-        pairs.filter_map(|(name, number)| Some((name.to_owned(), number.parse().ok()?))).collect()
-    }
+/// The commands for developers, of this checkout.
+fn xtask() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["run", "--quiet", "--package", "xtask", "--bin", "xtask", "--"]);
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
 }
 
 /// The program, away from settings of whoever runs the tests.

@@ -9,7 +9,7 @@ const VERSION: u8 = 1;
 
 /// How every entry ends: key of field 100 as two bytes, length 32, then the hash.
 const TAIL_HEADER: [u8; 3] = [0xa2, 0x06, 32];
-const TAIL_LENGTH: usize = TAIL_HEADER.len() + 32;
+pub(super) const TAIL_LENGTH: usize = TAIL_HEADER.len() + 32;
 
 /// Hash of an entry: BLAKE3 over domain tag, version byte, the hash before it and its canonical bytes.
 ///

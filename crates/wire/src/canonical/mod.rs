@@ -3,6 +3,7 @@
 //! Does not know Kafka or any store. Invariant: an entry has exactly one form in bytes; `decode_entry` takes nothing
 //! that `encode_entry` would not write, so reading and writing again gives the same bytes.
 
+mod backwards;
 mod chain;
 mod decode;
 mod encode;
@@ -11,7 +12,7 @@ mod words;
 
 pub use chain::{chain_hash, join_previous_hash, split_previous_hash};
 pub use decode::decode_entry;
-pub use encode::encode_entry;
+pub use encode::{CanonicalEntry, EntryWriter, encode_entry};
 pub use fields::CanonicalError;
 pub use words::Words;
 

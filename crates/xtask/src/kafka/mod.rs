@@ -58,6 +58,9 @@ enum Command {
         /// What stands before the names of the topics.
         #[arg(long, value_name = "TEXT", default_value = "")]
         topic_prefix: String,
+        /// A lost ledger topic was written again: charges may be there twice, under the same numbers.
+        #[arg(long)]
+        republished: bool,
     },
 }
 
@@ -86,7 +89,7 @@ pub(crate) fn run(arguments: &KafkaArguments) -> Result<bool> {
                 Broker::Missing(what) => anyhow::bail!("{what}"),
             };
         }
-        Command::Verify { brokers, topic_prefix } => {
+        Command::Verify { brokers, topic_prefix, republished } => {
             let brokers = match brokers {
                 Some(brokers) => brokers.clone(),
                 None => Node::named("default")?.up(None)?.to_string(),
@@ -94,7 +97,11 @@ pub(crate) fn run(arguments: &KafkaArguments) -> Result<bool> {
             if let Some(what) = python::missing() {
                 anyhow::bail!("{what}");
             }
-            return shell::passes(&mut Verifier::prepare()?.command(&brokers, topic_prefix));
+            let mut verify = Verifier::prepare()?.command(&brokers, topic_prefix);
+            if *republished {
+                verify.arg("--republished");
+            }
+            return shell::passes(&mut verify);
         }
     }
     Ok(true)

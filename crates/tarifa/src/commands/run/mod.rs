@@ -165,6 +165,7 @@ fn failure(error: ServiceError) -> Failure {
         | ServiceError::OtherConfiguration { .. } => Failure::usage(message),
         ServiceError::OtherLedger { .. }
         | ServiceError::LedgerLost { .. }
+        | ServiceError::LedgerCut { .. }
         | ServiceError::ForeignLedger { .. }
         | ServiceError::RestoreUnfinished { .. }
         | ServiceError::InputCut { .. }

@@ -1,0 +1,172 @@
+//! Messages by fours, in blocks that the threads of a bucket share: growing moves none, and none is allocated alone.
+//!
+//! Knows nothing of threads. Invariant: the messages of a block are sorted; `before` is the fold over all before them.
+
+use crate::{
+    fold::FoldState,
+    message::{Message, OrderKey},
+    slabs::Slabs,
+};
+
+/// Messages in a block: more would leave more room empty at the end of each thread.
+pub(crate) const BLOCK: usize = 4;
+
+/// Up to four messages and the state before them. 150 bytes, alignment 1.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Block {
+    pub(crate) before: FoldState,
+    /// Behind the last there are only [`Message::NONE`]s: how many there are is written nowhere else.
+    messages: [Message; BLOCK],
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self { before: FoldState::default(), messages: [Message::NONE; BLOCK] }
+    }
+}
+
+impl Block {
+    /// Of at most [`BLOCK`] messages; more are left out.
+    pub(crate) fn of(before: FoldState, messages: &[Message]) -> Self {
+        let mut block = Self { before, ..Self::default() };
+        block.messages.iter_mut().zip(messages).for_each(|(free, message)| *free = *message);
+        block
+    }
+
+    fn length(&self) -> usize {
+        self.messages.iter().position(Message::is_none).unwrap_or(BLOCK)
+    }
+
+    pub(crate) fn messages(&self) -> &[Message] {
+        &self.messages[..self.length()]
+    }
+
+    /// The message at `index`, if there is one.
+    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Message> {
+        self.messages.get_mut(index).filter(|message| !message.is_none())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages[0].is_none()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        !self.messages[BLOCK - 1].is_none()
+    }
+
+    /// Puts a message behind the `length` others, whose number the caller knows: nothing is read.
+    #[inline]
+    pub(crate) fn put(&mut self, length: usize, message: Message) {
+        if let Some(free) = self.messages.get_mut(length) {
+            *free = message;
+        }
+    }
+
+    /// Reads the lines of memory into which [`Self::put`] will write.
+    #[inline]
+    pub(crate) fn touch(&self, length: usize) -> u8 {
+        self.messages.get(length).map_or(0, Message::touch)
+    }
+
+    /// Puts a message in its place. A full block is left as it is.
+    pub(crate) fn insert(&mut self, index: usize, message: Message) {
+        let length = self.length();
+        if length < BLOCK && index <= length {
+            self.messages.copy_within(index..length, index + 1);
+            self.messages[index] = message;
+        }
+    }
+
+    /// The messages of a full block and one more in its place.
+    pub(crate) fn all_with(&self, index: usize, message: Message) -> [Message; BLOCK + 1] {
+        let mut all = [message; BLOCK + 1];
+        let index = index.min(BLOCK);
+        all[..index].copy_from_slice(&self.messages[..index]);
+        all[index + 1..].copy_from_slice(&self.messages[index..]);
+        all
+    }
+
+    /// Takes the message at `index` out, if there is one.
+    pub(crate) fn remove(&mut self, index: usize) {
+        if index < self.length() {
+            self.messages.copy_within(index + 1.., index);
+            self.messages[BLOCK - 1] = Message::NONE;
+        }
+    }
+
+    /// Whether it begins at or before `key`, or is empty.
+    pub(crate) fn begins_before(&self, key: OrderKey) -> bool {
+        self.messages().first().is_none_or(|first| first.key() <= key)
+    }
+}
+
+/// The blocks of a bucket.
+#[derive(Debug, Default)]
+pub(crate) struct Blocks {
+    /// All that are not in use are empty, so that little is written when one is.
+    blocks: Slabs<Block>,
+    /// How many have ever been in use: the first ones.
+    used: u32,
+    free: Vec<u32>,
+}
+
+/// Empty blocks are made this many at once: what is written behind one another is written faster.
+const AHEAD: usize = 32;
+
+impl Blocks {
+    /// The number that the next block will have, if there is one yet.
+    fn next(&self) -> u32 {
+        self.free.last().copied().unwrap_or(self.used)
+    }
+
+    /// Reads the lines of memory into which [`Self::begin`] will write.
+    #[inline]
+    pub(crate) fn touch_next(&self) -> u8 {
+        self.blocks.get(self.next()).map_or(0, |block| block.touch(0).wrapping_add(block.before.touch()))
+    }
+
+    /// Begins a block with a first message, and gives its number.
+    pub(crate) fn begin(&mut self, before: FoldState, first: Message) -> u32 {
+        let number = self.next();
+        if self.free.pop().is_none() {
+            if self.used as usize == self.blocks.len() {
+                self.make();
+            }
+            self.used += 1;
+        }
+        let block = &mut self.blocks[number];
+        block.before = before;
+        block.put(0, first);
+        number
+    }
+
+    /// Keeps a block and gives its number.
+    pub(crate) fn add(&mut self, block: &Block) -> u32 {
+        let number = self.begin(block.before, block.messages[0]);
+        self.blocks[number] = *block;
+        number
+    }
+
+    /// A bucket with few threads gets few.
+    #[cold]
+    fn make(&mut self) {
+        for _ in 0..self.blocks.len().clamp(1, AHEAD) {
+            self.blocks.push(Block::default());
+        }
+    }
+
+    pub(crate) fn get(&self, number: u32) -> &Block {
+        &self.blocks[number]
+    }
+
+    pub(crate) fn get_mut(&mut self, number: u32) -> &mut Block {
+        &mut self.blocks[number]
+    }
+
+    /// Takes a block out; its number is given anew.
+    pub(crate) fn take(&mut self, number: u32) -> Block {
+        self.free.push(number);
+        std::mem::take(&mut self.blocks[number])
+    }
+}
