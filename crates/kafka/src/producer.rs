@@ -88,6 +88,8 @@ impl TransactionalProducer {
         let producer: BaseProducer<Delivery> = config.create_with_context(delivery).map_err(unavailable)?;
         // A token, where one is needed, is handed out while polling, and the next call waits without polling.
         producer.poll(Duration::ZERO);
+        // A client that is not connected yet looks for its coordinator, and then only again half a second later.
+        producer.client().fetch_metadata(Some(&names.ledger), INIT_TIME_MAX).map_err(unavailable)?;
         let made = Self { producer, names: names.clone() };
         made.again_while_retriable(INIT_TIME_MAX, |producer| producer.init_transactions(INIT_TIME_MAX))?;
         Ok(made)

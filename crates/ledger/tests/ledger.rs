@@ -106,12 +106,22 @@ fn batches_of_one_and_of_a_thousand_give_the_same_bytes(store: impl Store) {
 }
 
 fn sums_are_those_of_a_naive_count(store: impl Store) {
-    let mut ledger = Ledger::open(store, SECRET).unwrap();
+    let mut ledger = Ledger::open(store.clone(), SECRET).unwrap();
     let mut traffic = Traffic::new(0, 3);
-    // Small commits, so that withdrawals name entries of the same commit and of earlier ones.
-    for _ in 0..150 {
+    // Small commits, so that withdrawals name entries of the same commit and of earlier ones: by an encoder that looks
+    // back, by one that goes on and remembers, and by a ledger that is opened again.
+    for _ in 0..50 {
         let entries = traffic.entries(20, true);
         commit(&mut ledger, P0, &entries).unwrap();
+    }
+    let mut encoder = ledger.encoder(P0).unwrap();
+    let twenty = applied(20);
+    for round in 50..150 {
+        if round == 100 {
+            ledger = Ledger::open(store.clone(), SECRET).unwrap();
+        }
+        let encoded = encoder.encode(&traffic.entries(20, true)).unwrap();
+        ledger.commit_encoded(&mut [(commit_of(P0, round * 20, &twenty), encoded)]).unwrap();
     }
     let counted: BTreeMap<_, _> = std::mem::take(&mut traffic.lines);
     let counted: BTreeMap<_, _> = counted.into_iter().filter(|(_, t)| *t != Default::default()).collect();

@@ -75,7 +75,7 @@ pub struct MessageStatus<'a> {
     /// The provider's error code; 0 if none.
     pub error_code: u32,
     /// What the provider says of conversation and price.
-    pub provider: Option<ProviderVerdict>,
+    pub provider: Option<Box<ProviderVerdict>>,
 }
 
 /// What the provider's status says of a conversation or message. Text as received, empty if absent.

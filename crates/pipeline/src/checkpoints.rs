@@ -7,7 +7,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, sync_channel},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
     time::{Duration, Instant},
@@ -99,7 +99,7 @@ impl Checkpoints {
     }
 }
 
-/// Writes what changed since a checkpoint that had come to `since`. One thread encodes, another writes.
+/// Writes what changed since a checkpoint that had come to `since`. Two threads encode, a third one writes.
 ///
 /// # Errors
 /// The system's.
@@ -112,30 +112,62 @@ pub(crate) fn write(
     let shared = projector.snapshot_shared();
     let dirty = projector.dirty();
     let writer = state.begin(&shared)?;
-    // About one new id a record, and some for conversations and charges.
-    let records = projector.next_offset().0 - since.0.0;
-    let mut ids = NewIds::expecting(usize::try_from(records + records / 8).unwrap_or(0));
-    let writer = thread::scope(|scope| -> Result<_, PipelineError> {
+    let encoding = Encoding { projector, since };
+    let (own, others) = dirty.split_at(dirty.len().div_ceil(2));
+    let (writer, ids) = thread::scope(|scope| -> Result<_, PipelineError> {
         let (to_write, buckets) = sync_channel(QUEUE_BUCKETS);
         let writing = scope.spawn(move || write_buckets(writer, &buckets));
-        for (done, bucket) in (1..).zip(&dirty) {
-            let mut bytes = Vec::new();
-            projector.snapshot_bucket(*bucket, since, &mut bytes, &mut |id| ids.add(&id, *bucket));
-            if to_write.send((*bucket, bytes)).is_err() {
-                break;
-            }
+        let also_to_write = to_write.clone();
+        let other = scope.spawn(move || encoding.encode(others, &also_to_write, &mut |_| {}));
+        let mut ids = encoding.encode(own, &to_write, &mut |done| {
             on_progress(Progress {
                 stage: Stage::Saving,
                 records: projector.next_offset().0,
                 entries: projector.sequence().0,
                 work_done: done,
-                work_total: Some(dirty.len() as u64),
+                work_total: Some(own.len() as u64),
             });
-        }
+        });
         drop(to_write);
-        Ok(joined(writing, "thread that writes the state")??)
+        ids.append(joined(other, "second thread that encodes the state")?);
+        Ok((joined(writing, "thread that writes the state")??, ids))
     })?;
-    Ok(writer.finish(ids)?)
+    let reference = writer.finish(ids)?;
+    projector.saved(&dirty);
+    Ok(reference)
+}
+
+/// What the threads that encode share.
+#[derive(Clone, Copy)]
+struct Encoding<'a> {
+    projector: &'a Projector,
+    since: (Offset, Sequence),
+}
+
+impl Encoding<'_> {
+    /// Encodes buckets, and gives the ids that are new in them. Ends early when nobody writes any more.
+    fn encode(
+        self,
+        buckets: &[u16],
+        to_write: &SyncSender<(u16, Vec<u8>)>,
+        on_bucket: &mut dyn FnMut(u64),
+    ) -> NewIds {
+        // About one new id a record, and some for conversations and charges.
+        let records = self.projector.next_offset().0 - self.since.0.0;
+        let mut ids = NewIds::expecting(usize::try_from(records / 2 + records / 16).unwrap_or(0));
+        let mut length = 0;
+        for (done, bucket) in (1..).zip(buckets) {
+            // They are about as long as one another.
+            let mut bytes = Vec::with_capacity(length + length / 8);
+            self.projector.snapshot_bucket(*bucket, self.since, &mut bytes, &mut |id| ids.add(&id, *bucket));
+            length = bytes.len();
+            if to_write.send((*bucket, bytes)).is_err() {
+                break;
+            }
+            on_bucket(done);
+        }
+        ids
+    }
 }
 
 fn write_buckets<'a>(

@@ -155,15 +155,14 @@ impl Projector {
     /// Writes a bucket to `out`, and gives to `ids` those that were met since `since`: of
     /// messages, conversations and charges.
     pub fn snapshot_bucket(
-        &mut self,
+        &self,
         number: u16,
         since: (Offset, Sequence),
         out: &mut Vec<u8>,
         ids: &mut dyn FnMut([u8; 16]),
     ) {
         out.clear();
-        let Slot::Loaded(bucket) = &mut self.buckets[usize::from(number)] else { return };
-        bucket.dirty = false;
+        let Slot::Loaded(bucket) = &self.buckets[usize::from(number)] else { return };
         put(out, bucket.threads.len() as u64);
         for thread in bucket.threads.iter() {
             put_thread(out, thread, &bucket.blocks);
@@ -182,6 +181,15 @@ impl Projector {
                 let id = conversation_id(phone, thread.user, gone.opened_at, gone.initiator);
                 ids(id.0);
                 ids(charge_id(id).0);
+            }
+        }
+    }
+
+    /// Says that these buckets have been written as they are.
+    pub fn saved(&mut self, buckets: &[u16]) {
+        for number in buckets {
+            if let Slot::Loaded(bucket) = &mut self.buckets[usize::from(*number)] {
+                bucket.dirty = false;
             }
         }
     }

@@ -9,10 +9,6 @@ use model::{Event, IgnoredReason, MalformedReason, UnixMillis};
 
 /// One part of an input document; each becomes one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "made once for each event on the hot path, where a box would be the allocation to avoid"
-)]
 pub enum Piece<'a> {
     /// A billing event, all fields within their ranges.
     Event(Event<'a>),

@@ -59,7 +59,7 @@ fn events() -> Vec<(&'static str, Event<'static>)> {
             "business_reply",
             event(EventBody::BusinessMessage(BusinessMessage { kind: MessageKind::Image, template: None })),
         ),
-        ("message_status", event(status(StatusKind::Delivered, 0, Some(provider)))),
+        ("message_status", event(status(StatusKind::Delivered, 0, Some(Box::new(provider))))),
         ("message_status_failed", event(status(StatusKind::Failed, 131_049, None))),
         ("user_call", event(EventBody::UserCall)),
         ("consent", event(EventBody::Consent(Consent { granted: false, source: "keyword".into() }))),

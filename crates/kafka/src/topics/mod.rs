@@ -13,7 +13,9 @@ use std::{
 };
 
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
+    admin::{
+        AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+    },
     error::{KafkaError, RDKafkaErrorCode},
 };
 use thiserror::Error;
@@ -175,32 +177,45 @@ impl<'s> Admin<'s> {
         // Of all topics: asking for one by its name could make it, set by default.
         let metadata = self.client.inner().fetch_metadata(None, ANSWER_TIME_MAX);
         let metadata = metadata.map_err(|error| self.away(error))?;
+        let all = [&names.input, &names.ledger, &names.charges, &names.deadletter];
+        let of = |name: &str| metadata.topics().iter().find(|topic| topic.name() == name);
+        let there: Vec<&str> =
+            all.into_iter().map(String::as_str).filter(|name| of(name).is_some()).collect();
+        let mut settings = self.settings_of(&there)?;
         let mut found = Vec::new();
-        for name in [&names.input, &names.ledger, &names.charges, &names.deadletter] {
-            let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else { continue };
+        for name in there {
+            let Some(topic) = of(name) else { continue };
             let copies = topic.partitions().iter().map(|partition| partition.replicas().len()).min();
             found.push(Found {
-                name: name.clone(),
+                name: name.to_owned(),
                 partitions: topic.partitions().len(),
                 copies_min: copies.unwrap_or(0),
-                settings: self.settings_of(name)?,
+                settings: settings.remove(name).unwrap_or_default(),
             });
         }
         Ok(found)
     }
 
-    fn settings_of(&self, name: &str) -> Result<BTreeMap<String, String>, TopicsError> {
-        let which = [ResourceSpecifier::Topic(name)];
-        let answer = self.client.describe_configs(&which, &options());
-        let refused = |code| TopicsError::Refused { topic: name.to_owned(), what: "read", code };
-        let topics = wait(answer).map_err(|error| self.away(error))?;
-        let mut settings = BTreeMap::new();
-        for topic in topics {
-            for entry in topic.map_err(refused)?.entries {
-                settings.insert(entry.name, entry.value.unwrap_or_default());
-            }
+    /// The settings of some topics, in one question.
+    fn settings_of(&self, names: &[&str]) -> Result<BTreeMap<String, BTreeMap<String, String>>, TopicsError> {
+        if names.is_empty() {
+            return Ok(BTreeMap::new());
         }
-        Ok(settings)
+        let which: Vec<ResourceSpecifier<'_>> = names.iter().copied().map(ResourceSpecifier::Topic).collect();
+        let answer = self.client.describe_configs(&which, &options());
+        let topics = wait(answer).map_err(|error| self.away(error))?;
+        let mut all = BTreeMap::new();
+        for (name, topic) in names.iter().zip(topics) {
+            let topic = topic.map_err(|code| TopicsError::Refused {
+                topic: (*name).to_owned(),
+                what: "read",
+                code,
+            })?;
+            let OwnedResourceSpecifier::Topic(named) = topic.specifier else { continue };
+            let entries = topic.entries.into_iter();
+            all.insert(named, entries.map(|entry| (entry.name, entry.value.unwrap_or_default())).collect());
+        }
+        Ok(all)
     }
 
     fn create(

@@ -54,6 +54,13 @@ impl NewIds {
         }
     }
 
+    /// Adds all that another has.
+    pub fn append(&mut self, other: Self) {
+        for (part, mut more) in self.parts.iter_mut().zip(other.parts) {
+            part.append(&mut more);
+        }
+    }
+
     /// How many have been added.
     #[must_use]
     pub fn len(&self) -> usize {

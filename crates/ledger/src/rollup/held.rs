@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Lines held at most, about 300 bytes each. With more all are let go, and read again as they are needed.
-const LINES_MAX: usize = 65_536;
+const LINES_MAX: usize = 131_072;
 
 /// The sums that commits add to.
 #[derive(Debug, Default)]

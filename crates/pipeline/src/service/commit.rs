@@ -22,8 +22,9 @@ use super::{
     error::ServiceError,
     folding::Share,
     metrics::Metrics,
+    outbox::{Outbox, Piece},
     pins,
-    publish::{Board, Outbox, Piece, ToPublish},
+    publish::{Board, ToPublish},
     snapshot::SnapshotHead,
 };
 

@@ -14,6 +14,7 @@ mod folding;
 mod intake;
 mod metrics;
 mod open;
+mod outbox;
 mod outgoing;
 mod partitioner;
 mod pins;
@@ -62,8 +63,8 @@ use watch::{Found, Watch};
 
 /// Batches that may wait for the projecting thread.
 const BATCHES_WAITING: usize = 16;
-/// Publishing threads: a commit of a transaction waits for the broker, so that several pay even on one core.
-const PUBLISHERS: u32 = 4;
+/// Publishing threads at most: ending a transaction waits for the broker, so that several pay even on one core.
+const PUBLISHERS: u32 = 16;
 
 /// How the service is run.
 #[derive(Debug, Clone)]

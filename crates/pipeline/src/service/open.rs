@@ -26,9 +26,9 @@ use super::{
     error::ServiceError,
     folding::{FirstConfiguration, Folding},
     metrics::{Metrics, Phase},
+    outbox::Outbox,
     outgoing::PublishedHead,
     ports::{Broker, Place, PortError},
-    publish::Outbox,
     restore::{self, Restoring},
     snapshot::Snapshots,
 };
@@ -119,7 +119,8 @@ impl<S: Store> Opening<S> {
         // Spread, so that partitions do not tick all at once.
         let until_tick = self.tick_interval * (partition.0 % 8 + 1) / 8;
         let next_tick = Instant::now() + until_tick;
-        let outbox = Outbox::new(partition, publisher, published, head.sequence, head.next_offset, next_tick);
+        let committed = (head.sequence, head.next_offset);
+        let outbox = Outbox::new(partition, publisher, published, committed, end, next_tick);
         Ok(Opened { folding, outbox, start, symbols })
     }
 

@@ -20,7 +20,7 @@ use super::{
     error::ServiceError,
     folding::Folding,
     intake::Batch,
-    publish::Outbox,
+    outbox::Outbox,
     snapshot::{SetAside, SnapshotHead},
 };
 

@@ -4,7 +4,7 @@
 //! the ledger topic ends; a partition whose transaction fails is given up until it is opened again.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     ops::ControlFlow,
     sync::{
         Arc, Mutex, PoisonError,
@@ -19,14 +19,11 @@ use model::{Entry, EntryBody, EntryHash, Offset, PartitionId, Sequence, UnixMill
 use super::{
     error::ServiceError,
     metrics::{Metrics, Phase},
+    outbox::{Outbox, Piece},
     outgoing::{DeadLetter, Names, PublishedHead, send_dead_letter, send_entry},
     ports::{Broker, OutRecord, OwnedRecord, PortError, Publisher, Target},
 };
 
-/// Entries in one transaction at most.
-const TRANSACTION_ENTRIES: usize = 10_000;
-/// Entries of a partition kept in memory until they are published; those beyond are read from the ledger again.
-const WAITING_ENTRIES: usize = 50_000;
 /// Dead letters of which the originals are fetched at once.
 const LETTERS_AT_ONCE: usize = 1_000;
 
@@ -52,129 +49,6 @@ pub(crate) enum ToPublish {
     Committed(PartitionId, Piece, Offset),
     /// A partition is given away: publish what is committed, then let go.
     Close(PartitionId, Sender<()>),
-}
-
-/// Entries that were committed together, with what is published of them.
-#[derive(Debug, Default)]
-pub(crate) struct Piece {
-    entries: Vec<Entry>,
-    canonical: Vec<u8>,
-    /// Where each entry's bytes end, and its hash.
-    marks: Vec<(usize, EntryHash)>,
-}
-
-impl Piece {
-    /// Adds the bytes of the next entry.
-    pub(crate) fn push(&mut self, hash: &EntryHash, canonical: &[u8]) {
-        self.canonical.extend_from_slice(canonical);
-        self.marks.push((self.canonical.len(), *hash));
-    }
-
-    /// Adds the entries whose bytes were pushed.
-    pub(crate) fn set_entries(&mut self, entries: Vec<Entry>) {
-        self.entries = entries;
-    }
-
-    fn first(&self) -> Option<Sequence> {
-        self.entries.first().map(|entry| entry.sequence)
-    }
-
-    fn last(&self) -> Option<(Sequence, UnixMillis)> {
-        self.entries.last().map(|entry| (entry.sequence, entry.record_time))
-    }
-
-    fn get(&self, index: usize) -> Option<(&Entry, EntryHash, &[u8])> {
-        let (end, hash) = *self.marks.get(index)?;
-        let start = index.checked_sub(1).map_or(0, |before| self.marks[before].0);
-        Some((self.entries.get(index)?, hash, &self.canonical[start..end]))
-    }
-}
-
-/// What is to be published of one partition.
-pub(crate) struct Outbox {
-    partition: PartitionId,
-    publisher: Box<dyn Publisher>,
-    published: PublishedHead,
-    /// Whether the entry at which publishing goes on has been compared with the ledger topic's.
-    checked: bool,
-    committed: Sequence,
-    /// Behind the last record whose entries are committed.
-    next_offset: Offset,
-    waiting: VecDeque<Piece>,
-    next_tick: Instant,
-    /// Whether the group was told of `next_offset`.
-    shown: Offset,
-}
-
-impl Outbox {
-    /// Goes on behind what the ledger topic has.
-    pub(crate) fn new(
-        partition: PartitionId,
-        publisher: Box<dyn Publisher>,
-        published: PublishedHead,
-        committed: Sequence,
-        next_offset: Offset,
-        next_tick: Instant,
-    ) -> Self {
-        Self {
-            partition,
-            publisher,
-            published,
-            checked: published.sequence == Sequence(0),
-            committed,
-            next_offset,
-            waiting: VecDeque::new(),
-            next_tick,
-            shown: Offset(0),
-        }
-    }
-
-    fn add(&mut self, piece: Piece, next_offset: Offset) {
-        self.next_offset = next_offset;
-        let Some((last, _)) = piece.last() else { return };
-        self.committed = last;
-        let waiting: usize = self.waiting.iter().map(|piece| piece.entries.len()).sum();
-        // What is published already, as in a replay, and what would fill the memory, is read again when it is needed.
-        if last > self.published.sequence && waiting < WAITING_ENTRIES {
-            self.waiting.push_back(piece);
-        }
-    }
-
-    /// The next entries to publish: from memory if they are there, else from the ledger.
-    fn next_piece<S: Store>(&mut self, reader: &LedgerReader<S>) -> Result<Option<Piece>, ServiceError> {
-        let wanted = Sequence(self.published.sequence.0 + 1);
-        if self.committed < wanted {
-            self.waiting.clear();
-            return Ok(None);
-        }
-        // A piece that begins earlier holds what is published already; the rest of it is read from the ledger.
-        while self.waiting.front().is_some_and(|piece| piece.first().is_none_or(|first| first < wanted)) {
-            self.waiting.pop_front();
-        }
-        if self.waiting.front().is_some_and(|piece| piece.first() == Some(wanted)) {
-            return Ok(self.waiting.pop_front());
-        }
-        let end = self.waiting.front().and_then(Piece::first).unwrap_or(Sequence(self.committed.0 + 1));
-        let mut piece = Piece::default();
-        let mut words = wire::Words::new();
-        let mut entries = Vec::new();
-        for raw in reader.raw_entries(self.partition, wanted)?.take(TRANSACTION_ENTRIES) {
-            let raw = raw?;
-            if raw.sequence >= end {
-                break;
-            }
-            let entry =
-                wire::decode_entry(&raw.bytes, &mut words).map_err(|error| ServiceError::ForeignLedger {
-                    partition: self.partition,
-                    offset: Offset(raw.sequence.0),
-                    what: error.to_string(),
-                })?;
-            piece.push(&raw.hash, &raw.bytes);
-            entries.push(entry);
-        }
-        piece.set_entries(entries);
-        Ok(piece.first().map(|_| piece))
-    }
 }
 
 /// A publishing thread.
@@ -296,17 +170,19 @@ impl<S: Store> Publishing<S> {
             }
         });
         let tick = !is_last && Instant::now() >= outbox.next_tick;
-        let piece = outbox.next_piece(&self.reader)?;
-        if piece.is_none() && !tick {
+        let is_due = is_last || tick || outbox.is_due();
+        let pieces = if is_due { outbox.next_pieces(&self.reader)? } else { Vec::new() };
+        if pieces.is_empty() && !tick {
             return Ok(None);
         }
+        outbox.begun = Some(Instant::now());
         outbox.publisher.begin()?;
         let mut under_way = UnderWay { head: outbox.published, oldest: None };
         if tick {
             outbox.next_tick = Instant::now() + self.tick_interval;
             send_tick(&mut *outbox.publisher, partition)?;
         }
-        if let Some(piece) = piece {
+        for piece in pieces {
             let letters = originals(&*self.broker, partition, &piece.entries)?;
             for index in 0..piece.entries.len() {
                 let Some((entry, hash, canonical)) = piece.get(index) else { break };

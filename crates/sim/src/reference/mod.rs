@@ -13,10 +13,6 @@ use model::{Disposition, DurationMillis, Event, Initiator, UnixMillis};
 
 /// One record of a history, in order of arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "histories are short, and mostly events; a box would only be in the way"
-)]
 pub enum Step<'a> {
     /// An event reaches the log.
     Event {

@@ -237,7 +237,7 @@ mod tests {
             category: "user_initiated".into(),
         };
         check(
-            status(131_026, Some(verdict)),
+            status(131_026, Some(Box::new(verdict))),
             None,
             concat!(
                 r#""messageStatus":{"messageId":"wamid.0","status":"FAILED","errorCode":131026,"#,

@@ -83,7 +83,7 @@ fn a_status_tells_error_conversation_and_price() {
         message_id: "wamid.1".into(),
         status: StatusKind::Failed,
         error_code: 131_026,
-        provider: Some(verdict),
+        provider: Some(Box::new(verdict)),
     });
     let (_, body) = line(&[event("s1", "5511", told)]);
     let wanted = concat!(

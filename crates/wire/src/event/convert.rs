@@ -125,7 +125,7 @@ fn message_status(status: schema::MessageStatus) -> Result<MessageStatus<'static
         message_id: Cow::Owned(status.message_id),
         status: code("messageStatus.status", status.status, StatusKind::from_code)?,
         error_code: status.error_code,
-        provider: status.provider.map(verdict).transpose()?,
+        provider: status.provider.map(verdict).transpose()?.map(Box::new),
     })
 }
 

@@ -169,7 +169,7 @@ fn message_status<'a>(scan: &mut Scan<'a>) -> Option<MessageStatus<'a>> {
         message_id: required(message_id, MESSAGE_ID_BYTES_MAX)?,
         status: status?,
         error_code: error_code.unwrap_or(0),
-        provider,
+        provider: provider.map(Box::new),
     })
 }
 

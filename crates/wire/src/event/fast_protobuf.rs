@@ -191,7 +191,7 @@ fn message_status(message: &[u8]) -> Option<MessageStatus<'_>> {
         message_id: required(message_id, MESSAGE_ID_BYTES_MAX)?,
         status: status?,
         error_code,
-        provider,
+        provider: provider.map(Box::new),
     })
 }
 

@@ -240,7 +240,7 @@ fn body() -> impl Strategy<Value = EventBody<'static>> {
                     message_id: message_id.into(),
                     status,
                     error_code,
-                    provider,
+                    provider: provider.map(Box::new),
                 })
             }
         ),

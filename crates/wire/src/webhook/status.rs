@@ -65,7 +65,7 @@ pub(super) fn read<'t>(
             message_id: Cow::Borrowed(message_id),
             status: kind,
             error_code: error_code(place, status)?,
-            provider: verdict(place, status)?,
+            provider: verdict(place, status)?.map(Box::new),
         }),
     }))
 }

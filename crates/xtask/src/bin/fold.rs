@@ -142,7 +142,7 @@ fn seal(event: &Event<'_>, words: &mut Words, projector: &mut Projector) -> Seal
         }
         EventBody::MessageStatus(status) => {
             message = &status.message_id;
-            let verdict = status.provider.clone().map(Box::new);
+            let verdict = status.provider.clone();
             SealedBody::Status(SealedStatus { status: status.status, error_code: status.error_code, verdict })
         }
         EventBody::UserCall => SealedBody::UserCall,
