@@ -58,6 +58,9 @@ impl fmt::Display for ParseCurrencyError {
 impl std::error::Error for ParseCurrencyError {}
 
 impl Currency {
+    /// ISO 4217's code where no currency is involved.
+    pub const NONE: Self = Self(*b"XXX");
+
     /// Takes a code of three capital letters.
     ///
     /// # Errors

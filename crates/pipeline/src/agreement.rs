@@ -6,8 +6,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ledger::rollup::AccountPeriod;
-use model::{Charge, ConversationFacts, ConversationId, Entry, EntryBody, Micros, Period, Sequence, Text};
+use model::{Charge, ConversationFacts, ConversationId, Entry, EntryBody, Micros, Sequence};
 use projector::NetConversation;
+
+use crate::places::Places;
 
 /// Sums of an account and period.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,18 +22,13 @@ pub(crate) struct Standing {
 
 /// Sums by account and period.
 #[derive(Debug, Default)]
-pub(crate) struct Standings {
-    places: BTreeMap<AccountPeriod, usize>,
-    sums: Vec<Standing>,
-    /// Most entries are about the same account and period as the one before.
-    last: Option<(AccountPeriod, usize)>,
-}
+pub(crate) struct Standings(Places<Standing>);
 
 impl Standings {
     /// Adds an entry.
     pub(crate) fn apply(&mut self, entry: &Entry) {
         let Some(facts) = entry.body.conversation() else { return };
-        let sum = self.at(&facts.subject.account, facts.subject.period);
+        let sum = self.0.at(&facts.subject.account, facts.subject.period);
         let this = last_entry(facts.conversation, entry.sequence);
         let before = match facts.previous_about {
             Sequence(0) => 0,
@@ -73,31 +70,14 @@ impl Standings {
 
     /// Adds the sums over other entries.
     pub(crate) fn absorb(&mut self, other: Self) {
-        for (place, index) in other.places {
-            self.at(&place.account, place.period).add(&other.sums[index]);
+        for (place, sum) in other.0.into_sums() {
+            self.0.at(&place.account, place.period).add(&sum);
         }
     }
 
     /// The sums of an account and period; nothing if no entry is about it.
     pub(crate) fn of(&self, place: &AccountPeriod) -> Standing {
-        self.places.get(place).map_or_else(Standing::default, |index| self.sums[*index])
-    }
-
-    fn at(&mut self, account: &Text, period: Period) -> &mut Standing {
-        let index = match &self.last {
-            Some((last, index)) if last.period == period && last.account == *account => *index,
-            Some(_) | None => {
-                let place = AccountPeriod { account: account.clone(), period };
-                let next = self.sums.len();
-                let index = *self.places.entry(place.clone()).or_insert(next);
-                if index == next {
-                    self.sums.push(Standing::default());
-                }
-                self.last = Some((place, index));
-                index
-            }
-        };
-        &mut self.sums[index]
+        self.0.get(place).copied().unwrap_or_default()
     }
 }
 

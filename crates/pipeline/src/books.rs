@@ -13,6 +13,7 @@ use crate::{
     digest::{Digester, NetDigest},
     error::PipelineError,
     installation::{Installation, provide},
+    places::Places,
 };
 
 /// An account and period as its net conversations make it.
@@ -52,7 +53,7 @@ pub(crate) struct StateReader<'a> {
     state: &'a StateStore,
     projector: Projector,
     digester: Digester,
-    sums: BTreeMap<AccountPeriod, PeriodSums>,
+    sums: Places<PeriodSums>,
     /// The bucket that is read.
     bytes: Vec<u8>,
 }
@@ -73,7 +74,7 @@ impl<'a> StateReader<'a> {
         if let Some(configured) = projector.configured() {
             provide(&mut projector, configs, configured.content)?;
         }
-        let (digester, sums) = (Digester::default(), BTreeMap::new());
+        let (digester, sums) = (Digester::default(), Places::default());
         Ok(Self { state, projector, digester, sums, bytes: Vec::new() })
     }
 
@@ -87,8 +88,7 @@ impl<'a> StateReader<'a> {
         let Self { state, projector, digester, sums, bytes } = self;
         state.read_bucket_into(bucket, bytes)?;
         projector.stored_net_conversations(bytes, &mut |net| {
-            let place = AccountPeriod { account: net.account.clone(), period: net.period };
-            sums.entry(place).or_default().add_net(&net, digester);
+            sums.at(&net.account, net.period).add_net(&net, digester);
         })?;
         Ok(())
     }
@@ -104,7 +104,7 @@ impl<'a> StateReader<'a> {
 
     /// What was added.
     pub(crate) fn into_sums(self) -> BTreeMap<AccountPeriod, PeriodSums> {
-        self.sums
+        self.sums.into_sums()
     }
 }
 

@@ -15,6 +15,7 @@ mod findings;
 mod group;
 mod installation;
 mod intake;
+mod places;
 mod progress;
 mod project;
 mod reader;

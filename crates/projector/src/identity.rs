@@ -15,15 +15,31 @@ pub fn conversation_id(
     opened_at: UnixMillis,
     initiator: Initiator,
 ) -> ConversationId {
-    let mut bytes = Vec::with_capacity(CONVERSATION.len() + business_phone.len() + 48);
-    bytes.extend_from_slice(CONVERSATION);
-    for field in
-        [business_phone.as_bytes(), &user.0, &opened_at.0.to_be_bytes(), initiator.as_str().as_bytes()]
-    {
-        bytes.extend_from_slice(&u16::try_from(field.len()).unwrap_or(u16::MAX).to_be_bytes());
-        bytes.extend_from_slice(field);
+    let fields =
+        [business_phone.as_bytes(), &user.0, &opened_at.0.to_be_bytes(), initiator.as_str().as_bytes()];
+    let length =
+        CONVERSATION.len() + fields.iter().map(|field| size_of::<u16>() + field.len()).sum::<usize>();
+    // Business phones are short, so that no memory need be asked for.
+    let (mut short, mut long) = ([0; 128], Vec::new());
+    let bytes: &mut [u8] = if length <= short.len() {
+        &mut short[..length]
+    } else {
+        long.resize(length, 0);
+        &mut long
+    };
+    let mut rest = put(bytes, CONVERSATION);
+    for field in fields {
+        rest = put(rest, &u16::try_from(field.len()).unwrap_or(u16::MAX).to_be_bytes());
+        rest = put(rest, field);
     }
-    ConversationId(first_16(&blake3::hash(&bytes)))
+    ConversationId(first_16(&blake3::hash(bytes)))
+}
+
+/// Puts a piece at the front of a place, and gives what is behind it.
+fn put<'a>(place: &'a mut [u8], piece: &[u8]) -> &'a mut [u8] {
+    let (front, behind) = place.split_at_mut(piece.len());
+    front.copy_from_slice(piece);
+    behind
 }
 
 /// Id of the charge of a conversation.
@@ -56,6 +72,20 @@ mod tests {
         );
         assert_eq!(id.to_string(), "aa0a27c938db4009610a087f23f20873");
         assert_eq!(charge_id(id).to_string(), "aee022b3c155d3d291ed248c2d14d65e");
+    }
+
+    #[test]
+    fn a_phone_of_any_length_has_an_id_of_the_bytes_that_are_pinned() {
+        for length in [0, 20, 57, 58, 59, 60, 300] {
+            let phone = "7".repeat(length);
+            let mut bytes = CONVERSATION.to_vec();
+            for field in [phone.as_bytes(), &[7; 16], &[0, 0, 0, 0, 0, 0, 0, 9], b"business"] {
+                bytes.extend(u16::try_from(field.len()).unwrap().to_be_bytes());
+                bytes.extend(field);
+            }
+            let id = conversation_id(&phone, UserRef([7; 16]), UnixMillis(9), Initiator::Business);
+            assert_eq!(id.0, first_16(&blake3::hash(&bytes)), "{length}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
     long::LongChunk,
     minute::Minute,
     projector::{BUCKETS, Projector, Slot},
-    stored_message::{Before, get_message, pass_message, put_message},
+    stored_message::{Before, get_message, put_message},
     thread::Thread,
     varint::{Damaged, Input, put, put_bytes, put_signed},
 };
@@ -231,6 +231,9 @@ fn put_thread(out: &mut Vec<u8>, thread: &Thread, blocks: &Blocks) {
     out.extend_from_slice(&id.leading_digits.0);
     put(out, u64::from(id.business_phone.0));
     put_state(out, &thread.state);
+    // How long the timeline is comes before it, so that who asks for conversations can pass over the messages.
+    let timeline_at = out.len() + size_of::<u32>();
+    out.extend_from_slice(&[0; size_of::<u32>()]);
     put(out, thread.timeline(blocks).chunk_count() as u64);
     for chunk in thread.timeline(blocks).chunks() {
         put_state(out, &chunk.before);
@@ -238,6 +241,8 @@ fn put_thread(out: &mut Vec<u8>, thread: &Thread, blocks: &Blocks) {
         let mut previous = Before::default();
         chunk.messages.iter().for_each(|message| put_message(out, message, &mut previous));
     }
+    let timeline_bytes = u32::try_from(out.len() - timeline_at).unwrap_or(u32::MAX);
+    out[timeline_at - size_of::<u32>()..timeline_at].copy_from_slice(&timeline_bytes.to_le_bytes());
     put(out, thread.conversations().count() as u64);
     let mut previous = Before::default();
     for booked in thread.conversations() {
@@ -267,18 +272,19 @@ fn get_thread(input: &mut Input<'_>, blocks: &mut Blocks) -> Result<Thread, Dama
     let business_phone = Symbol(input.small()?);
     let mut thread = Thread::new(ThreadId { user, business_phone, leading_digits }, 0);
     thread.state = get_state(input)?;
+    let mut timeline = timeline_of(input)?;
     let mut chunks = Vec::new();
-    for _ in 0..input.length()? {
-        let before = get_state(input)?;
-        let length = input.length()?;
+    for _ in 0..timeline.length()? {
+        let before = get_state(&mut timeline)?;
+        let length = timeline.length()?;
         let mut messages = Vec::with_capacity(length);
         let mut previous = Before::default();
         for _ in 0..length {
-            messages.push(get_message(input, &mut previous)?);
+            messages.push(get_message(&mut timeline, &mut previous)?);
         }
         chunks.push(LongChunk { before, messages });
     }
-    if !thread.timeline_mut(blocks).fill(chunks) {
+    if !timeline.0.is_empty() || !thread.timeline_mut(blocks).fill(chunks) {
         return Err(Damaged);
     }
     let mut previous = Before::default();
@@ -318,12 +324,7 @@ pub(crate) fn each_booked(
         let (user, leading_digits) = (UserRef(input.array()?), LeadingDigits(input.array()?));
         let thread = ThreadId { user, leading_digits, business_phone: Symbol(input.small()?) };
         get_state(&mut input)?;
-        for _ in 0..input.length()? {
-            get_state(&mut input)?;
-            for _ in 0..input.length()? {
-                pass_message(&mut input)?;
-            }
-        }
+        timeline_of(&mut input)?;
         let mut previous = Before::default();
         for _ in 0..input.length()? {
             each(thread, &get_booked(&mut input, &mut previous)?);
@@ -341,6 +342,12 @@ pub(crate) fn each_booked(
         }
     }
     if input.0.is_empty() { Ok(()) } else { Err(SnapshotError::Damaged) }
+}
+
+/// The bytes of a thread's timeline.
+fn timeline_of<'a>(input: &mut Input<'a>) -> Result<Input<'a>, Damaged> {
+    let length = usize::try_from(u32::from_le_bytes(input.array()?)).map_err(|_| Damaged)?;
+    Ok(Input(input.take(length)?))
 }
 
 fn initiator_of(business: bool) -> Initiator {

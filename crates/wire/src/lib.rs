@@ -19,7 +19,7 @@ mod tree;
 mod webhook;
 
 pub use canonical::{
-    CanonicalEntry, CanonicalError, ChainLanes, Chained, EntryWriter, Words, chain_hash, decode_entry,
+    CanonicalEntry, CanonicalError, ChainLanes, Chained, EntryDecoder, EntryWriter, Words, chain_hash, decode_entry,
     encode_entry, join_previous_hash, split_previous_hash,
 };
 pub use control::{Control, configuration_to_protobuf, decode_control, tick_to_protobuf};

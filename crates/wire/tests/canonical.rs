@@ -17,8 +17,8 @@ use model::{
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use prost::Message;
 use wire::{
-    CanonicalError, Words, chain_hash, decode_entry, encode_entry, join_previous_hash, proto::billing,
-    split_previous_hash,
+    CanonicalError, EntryDecoder, Words, chain_hash, decode_entry, encode_entry, join_previous_hash,
+    proto::billing, split_previous_hash,
 };
 
 fn encode(entry: &Entry) -> Vec<u8> {
@@ -52,6 +52,39 @@ fn every_kind_of_entry_reads_back_and_the_generated_type_writes_the_same_bytes()
         assert_eq!(decode_entry(&bytes, &mut Words::new()), Ok(entry), "{name}");
         let generated = billing::Entry::decode(&*bytes).unwrap();
         assert_eq!(generated.encode_to_vec(), bytes, "{name}");
+    }
+}
+
+#[test]
+fn an_entry_that_takes_the_place_of_any_other_reads_as_it_does_alone() {
+    let mut decoder = EntryDecoder::default();
+    for (before, earlier) in entries() {
+        for (name, entry) in entries() {
+            assert_eq!(decoder.decode(&encode(&earlier)), Ok(&earlier), "{before}");
+            assert_eq!(decoder.decode(&encode(&entry)), Ok(&entry), "{name} after {before}");
+            let mut bytes = encode(&entry);
+            bytes.pop();
+            assert!(decoder.decode(&bytes).is_err(), "{name} cut off");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn charges_read_one_after_the_other_are_those_that_were_written(
+        changes in vec((0_u8..4, 0_u8..3, option::of(-5_i64..5)), 1..40),
+    ) {
+        let mut decoder = EntryDecoder::default();
+        let (_, first) = entries().remove(1);
+        for (word, tag, amount) in changes {
+            let mut entry = first.clone();
+            if let EntryBody::ConversationCharged(charge) = &mut entry.body {
+                charge.conversation.subject.account = "ab".repeat(usize::from(word) + 1).into();
+                charge.earned_by.tag = "t".repeat(usize::from(tag)).into();
+                charge.price.amount = amount.map(Micros);
+            }
+            prop_assert_eq!(decoder.decode(&encode(&entry)), Ok(&entry));
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use model::{ContentHash, Entry, EntryHash, PartitionId, Sequence};
-use wire::Words;
+use wire::{EntryDecoder, Words};
 
 use super::{
     Head, LedgerError, keys,
@@ -355,8 +355,22 @@ pub(super) fn decode(
     words: &mut Words,
 ) -> Result<Entry, LedgerError> {
     let entry = wire::decode_entry(bytes, words).map_err(|_| damaged("the bytes", partition, sequence))?;
+    check_number(partition, sequence, &entry).map(|()| entry)
+}
+
+/// As [`decode`], for who needs an entry no longer than until the next.
+pub(super) fn decode_next<'a>(
+    partition: PartitionId,
+    (sequence, _, bytes): EntryView<'_>,
+    decoder: &'a mut EntryDecoder,
+) -> Result<&'a Entry, LedgerError> {
+    let entry = decoder.decode(bytes).map_err(|_| damaged("the bytes", partition, sequence))?;
+    check_number(partition, sequence, entry).map(|()| entry)
+}
+
+fn check_number(partition: PartitionId, sequence: Sequence, entry: &Entry) -> Result<(), LedgerError> {
     if entry.sequence == sequence && entry.partition == partition {
-        Ok(entry)
+        Ok(())
     } else {
         Err(damaged("the number", partition, sequence))
     }

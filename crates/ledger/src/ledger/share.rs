@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use model::{Entry, EntryHash, PartitionId, Sequence};
-use wire::{ChainLanes, Words};
+use wire::{ChainLanes, EntryDecoder};
 
 use super::{
     LedgerError, LedgerReader, RollupDifferences,
@@ -14,16 +14,16 @@ use super::{
     history::History,
     keys,
     packed::{OpenBlock, OpenError, Opener, chain_all},
-    read::{check_ends, damaged, decode, not_opened, opener},
+    read::{check_ends, damaged, decode_next, not_opened, opener},
 };
 use crate::{
     rollup::{self, Rollups},
     store::{Batch, Store},
 };
 
-/// Blocks whose chains are computed side by side, so that sixteen entries of like length are found at each step: two and
-/// a half megabytes of entries.
-const SIDE_BY_SIDE: usize = 64;
+/// Blocks whose chains are computed side by side, so that many entries of like length are found at each step. Their
+/// entries, not quite two megabytes, stay near the processor until they are decoded.
+const SIDE_BY_SIDE: usize = 48;
 
 /// Where a block begins and ends in the chain.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,7 @@ pub struct VerifiedShare {
     /// Those that are computed side by side; more than are filled.
     blocks: Vec<OpenBlock>,
     lanes: ChainLanes,
-    words: Words,
+    decoder: EntryDecoder,
     links: Vec<Link>,
     rollups: Rollups,
     aftermath: Aftermath,
@@ -69,7 +69,7 @@ impl VerifiedShare {
             opener: opener(partition, Sequence(0))?,
             blocks: Vec::new(),
             lanes: ChainLanes::default(),
-            words: Words::new(),
+            decoder: EntryDecoder::default(),
             links: Vec::new(),
             rollups: Rollups::default(),
             aftermath: Aftermath::default(),
@@ -133,10 +133,10 @@ impl VerifiedShare {
             block.check_end().map_err(not_opened(partition, block.first))?;
             for place in 0..block.len() {
                 let Some(view) = block.entry(place) else { continue };
-                let entry = decode(partition, view, &mut self.words)?;
-                self.rollups.apply(&entry);
-                self.aftermath.note(&entry);
-                each(&entry);
+                let entry = decode_next(partition, view, &mut self.decoder)?;
+                self.rollups.apply(entry);
+                self.aftermath.note(entry);
+                each(entry);
             }
             self.links.push(Link {
                 first: block.first,

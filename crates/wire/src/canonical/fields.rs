@@ -102,6 +102,12 @@ impl<'a> Fields<'a> {
         true
     }
 
+    /// Whether a message with this number comes next.
+    #[inline]
+    pub(super) fn is_at_message(&self, field: u32) -> bool {
+        Self { ..*self }.next_is(delimited_key(field))
+    }
+
     #[inline]
     fn varint(&mut self, field: &'static str) -> Result<u64, CanonicalError> {
         if let [byte, tail @ ..] = self.rest
@@ -220,6 +226,25 @@ impl<'a> Fields<'a> {
             Some([]) => Err(CanonicalError::NotCanonical { field: name }),
             bytes => words.intern_bytes(bytes.unwrap_or(&[])).ok_or(CanonicalError::BadText { field: name }),
         }
+    }
+
+    /// As [`Self::word`], in the place of another; nothing is shared anew if that is the same word.
+    #[inline]
+    pub(super) fn word_into(
+        &mut self,
+        field: u32,
+        name: &'static str,
+        words: &mut Words,
+        into: &mut Text,
+    ) -> Result<(), CanonicalError> {
+        let bytes = match self.delimited(field, name)? {
+            Some([]) => return Err(CanonicalError::NotCanonical { field: name }),
+            bytes => bytes.unwrap_or(&[]),
+        };
+        if into.as_bytes() != bytes {
+            *into = words.intern_bytes(bytes).ok_or(CanonicalError::BadText { field: name })?;
+        }
+        Ok(())
     }
 
     /// A message inside this one, always present.

@@ -12,7 +12,7 @@ mod lanes;
 mod words;
 
 pub use chain::{ChainLanes, Chained, chain_hash, join_previous_hash, split_previous_hash};
-pub use decode::decode_entry;
+pub use decode::{EntryDecoder, decode_entry};
 pub use encode::{CanonicalEntry, EntryWriter, encode_entry};
 pub use fields::CanonicalError;
 pub use words::Words;

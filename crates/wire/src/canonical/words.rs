@@ -37,6 +37,11 @@ impl Words {
         self.intern_bytes(word.as_bytes()).unwrap_or_else(|| Arc::from(word))
     }
 
+    /// The empty word.
+    pub(super) fn empty(&self) -> Text {
+        Arc::clone(&self.empty)
+    }
+
     /// The word behind some bytes; `None` if they are no UTF-8.
     ///
     /// Bytes equal to those of a remembered word need not be checked again, which is most of the gain.
