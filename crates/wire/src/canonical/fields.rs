@@ -6,7 +6,7 @@
 use model::{Text, UnixMillis};
 use thiserror::Error;
 
-use super::Words;
+use super::{Words, words::is_word};
 use crate::pb::{delimited_key, take_varint, unzigzag, varint_key};
 
 /// Why bytes are no canonical entry.
@@ -241,7 +241,7 @@ impl<'a> Fields<'a> {
             Some([]) => return Err(CanonicalError::NotCanonical { field: name }),
             bytes => bytes.unwrap_or(&[]),
         };
-        if into.as_bytes() != bytes {
+        if !is_word(into, bytes) {
             *into = words.intern_bytes(bytes).ok_or(CanonicalError::BadText { field: name })?;
         }
         Ok(())

@@ -52,7 +52,7 @@ impl Words {
         }
         let place = &mut self.places[place_of(word)];
         if let Some(known) = place
-            && known.as_bytes() == word
+            && is_word(known, word)
         {
             return Some(Arc::clone(known));
         }
@@ -61,6 +61,22 @@ impl Words {
             *place = Some(Arc::clone(&text));
         }
         Some(text)
+    }
+}
+
+/// Whether some bytes are a word. Most words have none or up to sixteen, which are compared without a call.
+#[inline]
+pub(super) fn is_word(known: &str, bytes: &[u8]) -> bool {
+    let known = known.as_bytes();
+    if known.len() != bytes.len() {
+        return false;
+    }
+    match (known.first_chunk::<8>(), known.last_chunk::<8>()) {
+        _ if known.is_empty() => true,
+        (Some(first), Some(last)) if known.len() <= 16 => {
+            bytes.first_chunk() == Some(first) && bytes.last_chunk() == Some(last)
+        }
+        _ => known == bytes,
     }
 }
 
@@ -90,6 +106,21 @@ mod tests {
         let first = words.intern("Brazil");
         assert!(Arc::ptr_eq(&first, &words.intern("Brazil")));
         assert_eq!(&*words.intern(""), "");
+    }
+
+    #[test]
+    fn bytes_are_a_word_if_all_of_them_are() {
+        let long = "abcdefghijklmnopqrstuvwxyz";
+        for length in 0..=long.len() {
+            let word = &long[..length];
+            assert!(is_word(word, word.as_bytes()));
+            assert!(!is_word(word, &long.as_bytes()[..long.len() - length]) || length * 2 == long.len());
+            for at in 0..length {
+                let mut other = word.as_bytes().to_vec();
+                other[at] ^= 1;
+                assert!(!is_word(word, &other), "{length} {at}");
+            }
+        }
     }
 
     #[test]
