@@ -135,10 +135,6 @@ pub(crate) fn take_varint(rest: &mut &[u8]) -> Result<u64, ReadError> {
 }
 
 fn take_long_varint(rest: &mut &[u8]) -> Result<u64, ReadError> {
-    if let Some((value, length)) = rest.first_chunk().and_then(varint_in_eight) {
-        *rest = &rest[length..];
-        return Ok(value);
-    }
     let mut value = 0;
     for (index, byte) in rest.iter().take(10).enumerate() {
         // The tenth byte holds the 64th bit alone.
@@ -152,21 +148,6 @@ fn take_long_varint(rest: &mut &[u8]) -> Result<u64, ReadError> {
         }
     }
     Err(if rest.len() < 10 { ReadError::CutOff } else { ReadError::LongVarint })
-}
-
-/// A varint that ends within eight bytes, and in how many, without a look at each of them.
-fn varint_in_eight(bytes: &[u8; 8]) -> Option<(u64, usize)> {
-    let word = u64::from_le_bytes(*bytes);
-    let ends = !word & 0x8080_8080_8080_8080;
-    if ends == 0 {
-        return None;
-    }
-    let length = (ends.trailing_zeros() / 8 + 1) as usize;
-    // What is before the end, of each byte seven bits; neighbours are joined to 14, 28 and 56 bits.
-    let sevens = word & (ends ^ (ends - 1)) & 0x7f7f_7f7f_7f7f_7f7f;
-    let pairs = sevens & 0x007f_007f_007f_007f | (sevens & 0x7f00_7f00_7f00_7f00) >> 1;
-    let fours = pairs & 0x0000_3fff_0000_3fff | (pairs & 0x3fff_0000_3fff_0000) >> 2;
-    Some((fours & 0x0fff_ffff | (fours & 0x0fff_ffff_0000_0000) >> 4, length))
 }
 
 /// Takes a length and as many bytes from the front.
