@@ -21,6 +21,7 @@ pub mod ports;
 mod project;
 mod publish;
 mod restore;
+pub mod resubmission;
 mod snapshot;
 mod watch;
 
