@@ -22,6 +22,7 @@ pub mod ports;
 mod project;
 mod publish;
 mod restore;
+pub mod resubmission;
 mod snapshot;
 mod watch;
 
