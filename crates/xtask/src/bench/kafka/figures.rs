@@ -84,7 +84,7 @@ impl KafkaBench<'_> {
         let conditions = format!(
             "{events} events on {threads} threads, {partitions} partitions, {:.3} entries an event; {cores} cores for \
              the broker too, load {load_before} before and {} after; times are from the start of a process, of {} \
-             rounds those with the middle ratio",
+             rounds those with the middle ratio; events that are timed until they are visible happen as they are sent",
             rounds.last().map_or(0.0, |round| round.entries) / events as f64,
             load(),
             self.wanted.repeat
