@@ -29,6 +29,8 @@ const MEGA: f64 = 1_000_000.0;
 /// Events a second.
 const LIVE_RATE: u64 = 20_000;
 const LIVE_SECONDS: u64 = 15;
+/// Few, so that conversations go on opening: the usual number would have them all open in the first second.
+const LIVE_EVENTS_PER_THREAD: u64 = 4;
 const QUICK_TICK_INTERVAL_MS: &str = "3000";
 const CONTROL: &str = "tarifa_records_total{disposition=\"control\"}";
 /// The service's own default, in ms.
@@ -145,7 +147,7 @@ impl KafkaBench<'_> {
 
     fn live_of(&self, installation: &Installation) -> Result<(f64, f64, f64)> {
         let (stage, count) = (self.stage, LIVE_RATE * LIVE_SECONDS);
-        let file = stage.traffic("live.pb", count, count / EVENTS_PER_THREAD, 2)?;
+        let file = stage.traffic("live.pb", count, count / LIVE_EVENTS_PER_THREAD, 2)?;
         let mut service =
             stage.start(installation, "data", &["--tick-interval-ms", QUICK_TICK_INTERVAL_MS])?;
         // The first tick of a partition closes all that the backlog left open, which is no part of what is measured.
