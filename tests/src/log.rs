@@ -209,7 +209,7 @@ impl Log {
     }
 
     /// The same state, after a stop and a start.
-    fn restored(&self, mut projector: Projector, stored: &mut BTreeMap<u16, Vec<u8>>) -> Projector {
+    fn restored(&self, projector: Projector, stored: &mut BTreeMap<u16, Vec<u8>>) -> Projector {
         for bucket in projector.dirty() {
             let mut bytes = Vec::new();
             projector.snapshot_bucket(bucket, (Offset(0), Sequence(0)), &mut bytes, &mut |_| {});

@@ -76,7 +76,7 @@ impl Sealer {
             EventBody::MessageStatus(status) => SealedBody::Status(SealedStatus {
                 status: status.status,
                 error_code: status.error_code,
-                verdict: status.provider.clone().map(Box::new),
+                verdict: status.provider.clone(),
             }),
             EventBody::UserCall => SealedBody::UserCall,
             EventBody::Consent(consent) => SealedBody::Consent(ConsentFact {

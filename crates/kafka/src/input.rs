@@ -11,8 +11,9 @@ use std::{
     time::Duration,
 };
 
+use model::{Offset, PartitionId};
 use rdkafka::{
-    ClientContext,
+    ClientContext, Message as _,
     client::OAuthToken,
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
@@ -20,7 +21,7 @@ use rdkafka::{
 };
 use thiserror::Error;
 
-use crate::{ClientSettings, SignIn, TopicNames, client::without_value};
+use crate::{ClientSettings, SignIn, TopicNames, client::without_value, member::number};
 
 /// How long a broker that is away is waited for before a record counts as not sent.
 const DELIVERY_TIME_MAX: Duration = Duration::from_secs(60);
@@ -72,6 +73,8 @@ pub enum SendError {
 struct Receipts {
     sign_in: SignIn,
     taken: AtomicU64,
+    /// Where the newest of them lies.
+    newest: Mutex<Option<Offset>>,
     refused: AtomicU64,
     first_refusal: Mutex<Option<KafkaError>>,
 }
@@ -89,7 +92,9 @@ impl ProducerContext for Receipts {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         match result {
-            Ok(_) => {
+            Ok(record) => {
+                let place = u64::try_from(record.offset()).ok().map(Offset);
+                *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = place;
                 self.taken.fetch_add(1, Ordering::Relaxed);
             }
             Err((error, _)) => {
@@ -146,8 +151,37 @@ impl InputProducer {
         self.send(None, value, false)
     }
 
+    /// Sends one record in protobuf onto a partition, and waits until it is there. Gives its place.
+    ///
+    /// # Errors
+    /// As for an event.
+    pub fn place(
+        &mut self,
+        partition: PartitionId,
+        key: Option<&[u8]>,
+        value: &[u8],
+    ) -> Result<Offset, SendError> {
+        self.send_to(Some(partition), key, value, true)?;
+        self.wait()?;
+        let newest = *self.producer.context().newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let source = KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
+        let lost = || SendError::NotTaken { topic: self.topic.clone(), count: 1, source };
+        newest.ok_or_else(lost)
+    }
+
     fn send(&mut self, key: Option<&[u8]>, value: &[u8], is_event: bool) -> Result<(), SendError> {
+        self.send_to(None, key, value, is_event)
+    }
+
+    fn send_to(
+        &mut self,
+        partition: Option<PartitionId>,
+        key: Option<&[u8]>,
+        value: &[u8],
+        is_event: bool,
+    ) -> Result<(), SendError> {
         let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&self.topic).payload(value);
+        record.partition = partition.map(number);
         if let Some(key) = key {
             record = record.key(key);
         }
@@ -190,11 +224,15 @@ impl InputProducer {
     /// # Errors
     /// Some were not taken.
     pub fn finish(self) -> Result<u64, SendError> {
+        self.wait()?;
+        Ok(self.taken())
+    }
+
+    fn wait(&self) -> Result<(), SendError> {
         while self.producer.in_flight_count() > 0 {
             self.producer.poll(Duration::from_millis(5));
         }
-        self.refusal()?;
-        Ok(self.taken())
+        self.refusal()
     }
 
     fn refusal(&self) -> Result<(), SendError> {

@@ -242,6 +242,11 @@ impl EventLog for Member {
     }
 
     fn show_progress(&self, partition: PartitionId, next: Offset) {
+        // A member whose session has run out has no name until it has joined again. Under a lasting one of its own, what it
+        // says meanwhile would be taken for an impostor's, and end it for good.
+        if self.consumer.assignment_lost() {
+            return;
+        }
         let mut list = TopicPartitionList::new();
         let offset = KafkaOffset::Offset(i64::try_from(next.0).unwrap_or(i64::MAX));
         let told = list

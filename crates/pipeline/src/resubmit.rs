@@ -84,7 +84,7 @@ pub enum ResubmitError {
 }
 
 /// A document and which event of it is meant.
-struct Document<'a> {
+pub(crate) struct Document<'a> {
     /// For people.
     name: String,
     bytes: &'a [u8],
@@ -133,32 +133,8 @@ impl<S: Store> Installation<S> {
     ) -> Result<Prepared, PipelineError> {
         let kept = self.quarantine.get(EMBEDDED_PARTITION, offset)?;
         let kept = kept.ok_or(ResubmitError::NotQuarantined(offset))?;
-        let document = document_of(&kept, options)?;
-        let mut batch = Batch::default();
-        let mut sealed = None;
-        let mut problem = None;
-        let mut number = 0;
-        decode_record_value(document.bytes, &options.webhook_defaults, &mut |piece| {
-            if number == document.piece {
-                match &piece {
-                    Piece::Event(event) => {
-                        sealed = Some(sealer.seal(event));
-                        batch = batch_of(&document, event);
-                    }
-                    Piece::Ignored(_) | Piece::Malformed(_) | Piece::Tick(_) => {
-                        problem = problem_of(&document, offset, options, piece);
-                    }
-                }
-            }
-            number += 1;
-        });
-        if let Some(problem) = problem {
-            return Err(problem.into());
-        }
-        let event = sealed.ok_or_else(|| ResubmitError::Unreadable {
-            offset,
-            problem: format!("event {} of it is gone", document.piece + 1),
-        })?;
+        let (mut batch, event) =
+            with_event(&kept, options, |document, event| (batch_of(document, event), sealer.seal(event)))?;
         batch.words = sealer.take_new_words();
         Ok(Prepared { original: offset, batch, event })
     }
@@ -198,6 +174,34 @@ impl<S: Store> Installation<S> {
         let disposition = disposition.ok_or(PipelineError::ThreadEnded("projecting thread"))?;
         Ok(Resubmitted { original, offset, disposition, entries })
     }
+}
+
+/// Shows the one event that is meant, of the original or of what was given in its place.
+pub(crate) fn with_event<T>(
+    kept: &QuarantinedOriginal,
+    options: &ResubmitOptions,
+    take: impl FnOnce(&Document<'_>, &Event<'_>) -> T,
+) -> Result<T, ResubmitError> {
+    let (document, offset) = (document_of(kept, options)?, kept.offset);
+    let (mut take, mut taken, mut problem, mut number) = (Some(take), None, None, 0);
+    decode_record_value(document.bytes, &options.webhook_defaults, &mut |piece| {
+        if number == document.piece {
+            match &piece {
+                Piece::Event(event) => taken = take.take().map(|take| take(&document, event)),
+                Piece::Ignored(_) | Piece::Malformed(_) | Piece::Tick(_) => {
+                    problem = problem_of(&document, offset, options, piece);
+                }
+            }
+        }
+        number += 1;
+    });
+    if let Some(problem) = problem {
+        return Err(problem);
+    }
+    taken.ok_or_else(|| ResubmitError::Unreadable {
+        offset,
+        problem: format!("event {} of it is gone", document.piece + 1),
+    })
 }
 
 fn document_of<'a>(

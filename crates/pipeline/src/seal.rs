@@ -16,26 +16,31 @@ pub(crate) struct Sealer {
     symbols: SymbolTable,
     /// How many symbols have been handed on by [`Self::take_new_words`].
     told: u32,
-    /// The last word of each kind with its symbol: most events say the same as the one before.
+    /// The last words of each kind with their symbols.
     account: Last,
     business_phone: Last,
     /// Ids of records that [`Self::seal_among`] has made.
     later: SealLater,
 }
 
+/// The last words met, each in the place that its end gives: traffic says a few dozen over and over.
 #[derive(Debug, Default)]
-struct Last {
-    word: String,
-    symbol: Symbol,
-}
+struct Last([(String, Symbol); LAST]);
+
+/// As many as a power of two.
+const LAST: usize = 32;
 
 impl Last {
+    #[inline]
     fn symbol_of(&mut self, word: &str, symbols: &mut SymbolTable) -> Symbol {
-        if self.word != word {
-            self.symbol = symbols.intern(word);
-            word.clone_into(&mut self.word);
+        let end = word.as_bytes().last_chunk().map_or(0, |end| u16::from_le_bytes(*end));
+        let place = usize::from(end.wrapping_mul(0x9e37) >> (u16::BITS - LAST.trailing_zeros()));
+        let (last, symbol) = &mut self.0[place];
+        if last != word {
+            *symbol = symbols.intern(word);
+            word.clone_into(last);
         }
-        self.symbol
+        *symbol
     }
 }
 

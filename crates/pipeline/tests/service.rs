@@ -8,8 +8,11 @@ mod cluster;
 use std::{fs, path::PathBuf};
 
 use cluster::{Cluster, End, Run, configuration};
-use model::{Offset, UnixMillis};
-use pipeline::service::{MetricsSnapshot, Phase, header};
+use model::{EntryKind, Offset, PartitionId, UnixMillis};
+use pipeline::{
+    ResubmitOptions,
+    service::{MetricsSnapshot, Phase, header, ports::Broker as _, resubmission},
+};
 
 /// A folder with room for directories.
 struct Folder(tempfile::TempDir);
@@ -234,6 +237,74 @@ fn records_that_were_removed_before_they_were_read_are_missed() {
     cluster.topic().begin = 30;
     let reason = refused(&cluster, &folder);
     assert!(reason.contains("begins at record 30, but record 21 is needed next"), "{reason}");
+}
+
+#[test]
+fn a_ledger_topic_that_lost_its_beginning_is_not_written_to() {
+    let (cluster, folder) = (Cluster::new(), Folder::new());
+    cluster.talk(0, 10);
+    Run::new(&cluster, folder.data("data")).to_the_end();
+    cluster.topic().ledger.drain(..3);
+    let reason = refused(&cluster, &folder);
+    assert!(reason.contains("the ledger topic begins with entry 4"), "{reason}");
+}
+
+#[test]
+fn an_empty_machine_does_not_wait_for_records_that_the_input_never_had() {
+    let (cluster, folder) = (Cluster::new(), Folder::new());
+    cluster.talk(0, 10);
+    Run::new(&cluster, folder.data("data")).to_the_end();
+    cluster.topic().input.truncate(8);
+    cluster.topic().end = 8;
+    let last = Run::new(&cluster, folder.data("other")).until(|now| reason(now).is_some());
+    let reason = reason(&last).unwrap();
+    assert!(reason.contains("is not the one that was read before"), "{reason}");
+}
+
+#[test]
+fn an_empty_machine_without_a_snapshot_needs_the_input_from_its_beginning() {
+    let (cluster, folder) = (Cluster::new(), Folder::new());
+    for exchange in 0..10 {
+        cluster.talk(exchange, exchange + 1);
+        Run::new(&cluster, folder.data("data")).to_the_end();
+    }
+    cluster.topic().begin = 5;
+    let last = Run::new(&cluster, folder.data("other")).until(|now| reason(now).is_some());
+    let reason = reason(&last).unwrap();
+    assert!(reason.contains("begins at record 5, but record 2 is needed next"), "{reason}");
+}
+
+#[test]
+fn a_record_comes_back_from_quarantine_once() {
+    let (cluster, folder) = (Cluster::new(), Folder::new());
+    cluster.talk(0, 20);
+    // The reply of the first exchange is torn on its way.
+    let whole = cluster.topic().input[1].value.clone().unwrap();
+    cluster.topic().input[1].value = Some(whole[..9].to_vec());
+    Run::new(&cluster, folder.data("data")).to_the_end();
+    let place = cluster.place().unwrap();
+    let prepare = |offset: u64, mended: Option<&[u8]>| {
+        let mended = mended.map(|mended| ("mended".to_owned(), mended.to_vec()));
+        let options = ResubmitOptions { mended, ..ResubmitOptions::default() };
+        resubmission::prepare(&cluster, &place, (PartitionId(0), Offset(offset)), &options)
+    };
+    assert!(prepare(2, None).unwrap_err().to_string().contains("record 2 is not in quarantine"));
+    assert!(prepare(1, None).unwrap_err().to_string().contains("cannot be resubmitted as it was"));
+    let again = prepare(1, Some(&whole)).unwrap();
+    assert!(again.is_resubmission());
+    let newest = cluster.topic().input.iter().map(|record| record.record_time).max().unwrap();
+    for _ in 0..2 {
+        cluster.append(again.key.clone(), again.value.clone(), newest);
+    }
+    let before = cluster.ledger().len();
+    Run::new(&cluster, folder.data("data")).to_the_end();
+    let mut words = wire::Words::new();
+    let kinds: Vec<EntryKind> = cluster.ledger()[before..]
+        .iter()
+        .map(|value| wire::decode_entry(value, &mut words).unwrap().body.kind())
+        .collect();
+    // It was closed without the reply that is there after all.
+    assert_eq!(kinds, [EntryKind::ConversationCharged, EntryKind::ConversationRevised]);
 }
 
 #[test]

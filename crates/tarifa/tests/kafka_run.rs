@@ -14,18 +14,31 @@ const KILLS_VARIABLE: &str = "TARIFA_TEST_KILLS";
 
 #[test]
 fn the_same_traffic_gives_the_same_digests_as_project_does() {
-    let Some(place) = Place::new(3) else { return };
-    let files = place.traffic(6_000, 2);
+    same_digests(3, 6_000);
+}
+
+#[test]
+fn the_same_traffic_gives_the_same_digests_on_one_partition_and_on_sixty_four() {
+    same_digests(1, 3_000);
+    same_digests(64, if service::is_long() { 100_000 } else { 3_000 });
+}
+
+fn same_digests(partitions: u32, events: u32) {
+    let Some(place) = Place::new(partitions) else { return };
+    let files = place.traffic(events, 2);
     place.publish(&files[0]);
     let instance = place.start("one", &[]);
     instance.wait_until_ready();
     place.publish(&files[1]);
-    place.wait_until_published(&[&instance]);
+    place.close_all(&[&instance]);
     assert_eq!(instance.stop(), Some(0));
 
     let kinds = place.read_ledger();
-    assert_eq!(kinds[&EntryKind::Configured], 3, "each partition adopts the configuration once");
+    let adopted = kinds[&EntryKind::Configured];
+    assert_eq!(adopted, u64::from(partitions), "each partition adopts the configuration once");
     place.assert_same_digests(&["one"]);
+    place.assert_same_book();
+    place.verify();
 }
 
 #[test]

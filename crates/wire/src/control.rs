@@ -98,6 +98,18 @@ pub fn configuration_to_protobuf(
     )
 }
 
+/// Writes that a quarantined record comes again: the place of the original, and what is to be read instead of it.
+#[must_use]
+pub fn resubmission_to_protobuf(
+    at: UnixMillis,
+    topic: &str,
+    (partition, offset): (u32, u64),
+    value: &[u8],
+) -> Vec<u8> {
+    let (topic, value) = (topic.to_owned(), value.to_vec());
+    control(at, Body::Resubmission(schema::Resubmission { topic, partition, offset, value }))
+}
+
 fn control(at: UnixMillis, body: Body) -> Vec<u8> {
     schema::Event { occurred_at: Some(timestamp(at)), body: Some(body), ..schema::Event::default() }
         .encode_to_vec()
@@ -130,6 +142,14 @@ mod tests {
             content: b"currency = 'USD'".to_vec(),
         };
         assert_eq!(decode_control(&record), Some(expected));
+        let again = resubmission_to_protobuf(UnixMillis(5), "events", (3, 17), b"mended");
+        let expected = Control::Resubmission {
+            topic: "events".to_owned(),
+            partition: 3,
+            offset: 17,
+            value: b"mended".to_vec(),
+        };
+        assert_eq!(decode_control(&again), Some(expected));
         assert_eq!(decode_control(&tick_to_protobuf(UnixMillis(1_643_709_600_123))), Some(Control::Tick));
         assert_eq!(decode_control(br#"{"tick":{"until":"2022-02-03T10:00:00Z"}}"#), Some(Control::Tick));
     }

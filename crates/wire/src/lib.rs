@@ -22,7 +22,9 @@ pub use canonical::{
     CanonicalEntry, CanonicalError, ChainLanes, Chained, EntryDecoder, EntryWriter, Words, chain_hash, decode_entry,
     encode_entry, join_previous_hash, split_previous_hash,
 };
-pub use control::{Control, configuration_to_protobuf, decode_control, tick_to_protobuf};
+pub use control::{
+    Control, configuration_to_protobuf, decode_control, resubmission_to_protobuf, tick_to_protobuf,
+};
 pub use document::{WebhookDefaults, decode_json_line, decode_record_value};
 pub use event::{decode_protobuf, event_to_delimited, event_to_json, event_to_protobuf};
 pub use framing::{Delimited, Format, next_delimited, sniff, strip_confluent};

@@ -1,9 +1,11 @@
 //! From an event in the input topic to its entry that a reader of committed records sees.
 //!
 //! Measured from the broker's append time of the event, which the entry names, to the clock of whoever reads the entry; so
-//! broker and reader have to share a machine. Invariant: the pace does not depend on what is measured.
+//! broker and reader have to share a machine. An event happens when it is sent: one of days ago would come after its
+//! conversation was closed, and be a correction. Invariant: the pace does not depend on what is measured.
 
 use std::{
+    collections::HashMap,
     fmt,
     fs::File,
     io::Read as _,
@@ -13,8 +15,9 @@ use std::{
 };
 
 use kafka::{ClientSettings, InputProducer, TopicNames};
+use model::UnixMillis;
 use rdkafka::{Message as _, Offset, consumer::BaseConsumer, error::KafkaError};
-use wire::{Delimited, Piece, Words, decode_entry, decode_protobuf, next_delimited};
+use wire::{Delimited, Piece, Words, decode_entry, decode_protobuf, event_to_protobuf, next_delimited};
 
 use crate::{Done, full};
 
@@ -99,6 +102,9 @@ fn send(
     time: Duration,
 ) -> Done<(u64, Duration)> {
     let mut producer = InputProducer::connect(client, names)?;
+    // Events happen as they are sent, and a repeat says what was said before.
+    let mut happened: HashMap<String, UnixMillis> = HashMap::new();
+    let mut value = Vec::new();
     let (begun, mut sent) = (Instant::now(), 0_u64);
     while begun.elapsed() < time {
         let due = u64::try_from(begun.elapsed().as_millis())?.saturating_mul(rate) / 1_000;
@@ -107,9 +113,13 @@ fn send(
                 return Ok((producer.finish()?, begun.elapsed()));
             };
             bytes = &bytes[consumed..];
-            if let Piece::Event(event) = decode_protobuf(message) {
+            if let Piece::Event(mut event) = decode_protobuf(message) {
                 let key = format!("{}:{}", event.business_phone, event.user);
-                producer.send_event(key.as_bytes(), message)?;
+                let at = happened.entry(event.event_id.to_string());
+                event.occurred_at = *at.or_insert_with(|| UnixMillis(now_ms()));
+                value.clear();
+                event_to_protobuf(&event, &mut value);
+                producer.send_event(key.as_bytes(), &value)?;
             }
             sent += 1;
         }

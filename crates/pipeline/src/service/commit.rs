@@ -5,18 +5,19 @@
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, Sender},
     },
+    thread,
     time::Instant,
 };
 
 use ledger::{
-    Commit, EntryEncoder, Ledger, Quarantine, UserDirectory,
+    Commit, EncodedEntries, EntryEncoder, Ledger, Quarantine, QuarantinedOriginal, UserDirectory,
     store::{Row, Store},
 };
-use model::{ContentHash, DispositionCounts, PartitionId, UnixMillis};
+use model::{ContentHash, DispositionCounts, PartitionId, UnixMillis, UserRef};
 
 use super::{
     error::ServiceError,
@@ -27,6 +28,9 @@ use super::{
     publish::{Board, ToPublish},
     snapshot::SnapshotHead,
 };
+
+/// So many entries are worth a second thread to encode them.
+const BESIDE_ENTRIES: usize = 1_000;
 
 /// What the committing thread is told.
 pub(crate) enum ToCommit {
@@ -84,22 +88,9 @@ impl<S: Store> Committing<S> {
 
     fn commit(&mut self, mut shares: Vec<Share>) -> Result<(), ServiceError> {
         let began = Instant::now();
-        self.keep_aside(&shares)?;
+        let (encoded, pieces): (Vec<_>, Vec<_>) = self.encode(&mut shares)?.into_iter().unzip();
         let mut rows: Vec<Vec<Row>> = Vec::with_capacity(shares.len());
-        let mut encoded = Vec::with_capacity(shares.len());
-        let mut pieces = Vec::with_capacity(shares.len());
-        for share in &mut shares {
-            // A partition that is being restored is not open yet.
-            let encoder = match self.encoders.entry(share.partition) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(vacant) => vacant.insert(self.ledger.encoder(share.partition)?),
-            };
-            let mut piece = Piece::default();
-            encoded
-                .push(encoder.encode_each(&share.entries, |_, hash, canonical| piece.push(hash, canonical))?);
-            self.metrics.booked(&share.entries);
-            piece.set_entries(std::mem::take(&mut share.entries));
-            pieces.push(piece);
+        for share in &shares {
             let last = share.last.map(|(offset, hash)| pins::record_row(share.partition, offset, hash));
             let published = self.board.get(share.partition);
             let published = published.map(|sequence| pins::published_row(share.partition, sequence));
@@ -156,14 +147,36 @@ impl<S: Store> Committing<S> {
         Ok(())
     }
 
-    /// What is not in the ledger, of all partitions at once: each of the two files is synced on its own.
-    fn keep_aside(&mut self, shares: &[Share]) -> Result<(), ServiceError> {
-        let quarantined: Vec<_> = shares.iter().flat_map(|share| share.quarantined.iter().cloned()).collect();
-        self.quarantine.append(&quarantined)?;
-        let users = shares.iter().flat_map(|share| &share.users);
-        let users: Vec<_> = users.map(|(user, number)| (*user, number.as_str())).collect();
-        self.users.append(&users)?;
-        Ok(())
+    /// Encodes what each share books, and keeps aside what is not in the ledger. A chain belongs to its partition, so that
+    /// partitions are encoded beside each other, and while the disk is waited for.
+    fn encode(&mut self, shares: &mut [Share]) -> Result<Vec<(EncodedEntries, Piece)>, ServiceError> {
+        for share in &*shares {
+            // A partition that is being restored is not open yet.
+            if let Entry::Vacant(vacant) = self.encoders.entry(share.partition) {
+                vacant.insert(self.ledger.encoder(share.partition)?);
+            }
+        }
+        let quarantined: Vec<_> = shares.iter_mut().flat_map(|share| share.quarantined.drain(..)).collect();
+        let users: Vec<_> = shares.iter_mut().flat_map(|share| share.users.drain(..)).collect();
+        let is_much = shares.iter().map(|share| share.entries.len()).sum::<usize>() >= BESIDE_ENTRIES;
+        let mut encoders: BTreeMap<PartitionId, &mut EntryEncoder> =
+            self.encoders.iter_mut().map(|(partition, encoder)| (*partition, encoder)).collect();
+        let work = shares.iter_mut().enumerate().map(|(place, share)| {
+            let encoder = encoders.remove(&share.partition);
+            (place, encoder.expect("each partition has at most one share, and an encoder"), share)
+        });
+        let work = Work { left: Mutex::new(work.collect()), metrics: &self.metrics };
+        let (beside, here) = thread::scope(|scope| {
+            let beside = is_much.then(|| scope.spawn(|| work.run()));
+            let kept = keep_aside(&mut self.quarantine, &mut self.users, &quarantined, &users);
+            let here = kept.and_then(|()| work.run());
+            let beside = beside.map(|beside| beside.join());
+            (beside.unwrap_or_else(|| Ok(Ok(Vec::new()))), here)
+        });
+        let mut done = here?;
+        done.extend(beside.map_err(|_| ServiceError::ThreadEnded("encoding thread"))??);
+        done.sort_by_key(|(place, _, _)| *place);
+        Ok(done.into_iter().map(|(_, encoded, piece)| (encoded, piece)).collect())
     }
 
     fn hand_on(&self, partition: PartitionId, told: ToPublish) {
@@ -171,4 +184,40 @@ impl<S: Store> Committing<S> {
         // A publishing thread ends only when this one has.
         self.to_publish[thread].send(told).ok();
     }
+}
+
+/// Shares that are to be encoded, with their places.
+struct Work<'a> {
+    left: Mutex<Vec<(usize, &'a mut EntryEncoder, &'a mut Share)>>,
+    metrics: &'a Metrics,
+}
+
+impl Work<'_> {
+    /// Encodes what is left, until nothing is.
+    fn run(&self) -> Result<Vec<(usize, EncodedEntries, Piece)>, ServiceError> {
+        let mut done = Vec::new();
+        loop {
+            let next = self.left.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some((place, encoder, share)) = next else { return Ok(done) };
+            let mut piece = Piece::default();
+            let encoded =
+                encoder.encode_each(&share.entries, |_, hash, canonical| piece.push(hash, canonical))?;
+            self.metrics.booked(&share.entries);
+            piece.set_entries(std::mem::take(&mut share.entries));
+            done.push((place, encoded, piece));
+        }
+    }
+}
+
+/// What is not in the ledger, of all partitions at once: each of the two files is synced on its own.
+fn keep_aside(
+    quarantine: &mut Quarantine,
+    users: &mut UserDirectory,
+    quarantined: &[QuarantinedOriginal],
+    new: &[(UserRef, String)],
+) -> Result<(), ServiceError> {
+    quarantine.append(quarantined)?;
+    let new: Vec<_> = new.iter().map(|(user, number)| (*user, number.as_str())).collect();
+    users.append(&new)?;
+    Ok(())
 }

@@ -175,7 +175,10 @@ impl<S: Store + 'static> Consuming<'_, S> {
             self.give_up(partition, error, reopen);
         }
         while let Ok((partition, next)) = self.progress.try_recv() {
-            self.log.show_progress(partition, next);
+            // Who has lost a partition has nothing to say of it any more, and is shut out as a stranger for trying.
+            if self.owned.contains(&partition) {
+                self.log.show_progress(partition, next);
+            }
         }
         let now = Instant::now();
         let due: Vec<PartitionId> =

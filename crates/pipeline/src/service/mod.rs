@@ -22,6 +22,7 @@ pub mod ports;
 mod project;
 mod publish;
 mod restore;
+pub mod resubmission;
 mod snapshot;
 mod watch;
 
@@ -61,8 +62,9 @@ use publish::{Board, Publishing};
 use snapshot::Snapshots;
 use watch::{Found, Watch};
 
-/// Batches that may wait for the projecting thread.
-const BATCHES_WAITING: usize = 16;
+/// Batches that may wait for the projecting thread: of up to 4,096 records, so that reading goes on while a checkpoint is
+/// written.
+const BATCHES_WAITING: usize = 48;
 /// Publishing threads at most: ending a transaction waits for the broker, so that several pay even on one core.
 const PUBLISHERS: u32 = 16;
 

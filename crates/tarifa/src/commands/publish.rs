@@ -175,7 +175,8 @@ fn tell(counts: &Counts, taken: u64, topic: &str, args: &PublishArgs, out: &mut 
     }
 }
 
-fn sending(error: SendError) -> Failure {
+/// The exit code of what could not be sent.
+pub(crate) fn sending(error: SendError) -> Failure {
     let base = match &error {
         SendError::Settings(_) | SendError::NoTopic(_) => Failure::usage(error.to_string()),
         SendError::Away { .. } | SendError::NotTaken { .. } => Failure::unavailable(error.to_string()),

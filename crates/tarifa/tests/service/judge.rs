@@ -94,9 +94,7 @@ impl Place {
     /// The digests of a book that is collected from the ledger topic have to be those of the projected directory. Every
     /// conversation has to be closed: how far an open one has come is in no entry.
     pub(crate) fn assert_same_book(&self) {
-        let mut collect = tarifa();
-        collect.args(["collect", "--brokers", &self.client.brokers, "--topic-prefix", &self.names.prefix]);
-        collect.arg("--data").arg(self.path("book")).succeeds();
+        self.command(&["collect"]).arg("--data").arg(self.path("book")).succeeds();
         self.assert_same_digests(&["book"]);
     }
 

@@ -8,8 +8,10 @@
 
 mod instance;
 mod judge;
+pub(crate) mod own_broker;
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     env, fs,
     ops::ControlFlow,
@@ -27,12 +29,41 @@ use kafka::{
 };
 use model::{Offset, PartitionId, UnixMillis};
 use pipeline::service::ports::Broker as _;
+use sim::Dice;
 
-pub(crate) use instance::Instance;
+pub(crate) use self::instance::Instance;
 
 const TARIFA: &str = env!("CARGO_BIN_EXE_tarifa");
 /// Longer than anything here takes, on a machine that does other things as well.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Set for the long forms of tests that have one.
+pub(crate) fn is_long() -> bool {
+    env::var_os("TARIFA_TEST_LONG").is_some()
+}
+
+/// What chance comes from in a test, printed so that the same can be had again.
+pub(crate) fn dice() -> Dice {
+    let seed =
+        given_seed().unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().map_or(1, |since| since.as_secs()));
+    eprintln!("seed {seed}; the same again with TARIFA_TEST_SEED={seed}");
+    Dice::new(seed)
+}
+
+fn given_seed() -> Option<u64> {
+    env::var("TARIFA_TEST_SEED").ok()?.parse().ok()
+}
+
+/// The broker named for tests; nothing where there is none.
+pub(crate) fn shared_broker() -> Option<String> {
+    let brokers = env::var("TARIFA_TEST_BROKERS").unwrap_or_default();
+    if brokers.is_empty() {
+        assert_ne!(env::var("CI").as_deref(), Ok("true"), "no broker: set TARIFA_TEST_BROKERS");
+        eprintln!("LEFT OUT, no broker: `cargo xtask kafka up` starts one and says what to set");
+        return None;
+    }
+    Some(brokers)
+}
 
 /// Topics, traffic, and a folder.
 pub(crate) struct Place {
@@ -40,24 +71,26 @@ pub(crate) struct Place {
     pub(crate) client: ClientSettings,
     pub(crate) partitions: u32,
     folder: tempfile::TempDir,
+    /// How often traffic was made.
+    drawn: Cell<u64>,
 }
 
 impl Place {
-    /// Makes the topics; nothing where there is no broker.
+    /// Makes the topics on the broker that all tests share; nothing where there is none.
     pub(crate) fn new(partitions: u32) -> Option<Self> {
-        let brokers = env::var("TARIFA_TEST_BROKERS").unwrap_or_default();
-        if brokers.is_empty() {
-            assert_ne!(env::var("CI").as_deref(), Ok("true"), "no broker: set TARIFA_TEST_BROKERS");
-            eprintln!("LEFT OUT, no broker: `cargo xtask kafka up` starts one and says what to set");
-            return None;
-        }
+        Some(Self::on(shared_broker()?, partitions))
+    }
+
+    /// Makes the topics on this broker.
+    pub(crate) fn on(brokers: String, partitions: u32) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let since = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_micros());
         let prefix = format!("r{since}-{}.", COUNT.fetch_add(1, Ordering::Relaxed));
         let (client, names) = (ClientSettings::plain(brokers), TopicNames::with_prefix(&prefix));
-        let place = Self { names, client, partitions, folder: tempfile::tempdir().unwrap() };
+        let place =
+            Self { names, client, partitions, folder: tempfile::tempdir().unwrap(), drawn: Cell::new(0) };
         place.create_topics();
-        Some(place)
+        place
     }
 
     /// Makes those of the topics that are not there.
@@ -89,8 +122,11 @@ impl Place {
         chunks.map(|(number, lines)| self.file(&format!("part-{number}.jsonl"), lines)).collect()
     }
 
-    /// Events of the last days, one on a line, in the order in which they come.
+    /// Events of the last days, one on a line, in the order in which they come. Others each time.
     pub(crate) fn generate(&self, events: u32) -> Vec<String> {
+        let drawn = self.drawn.get() + 1;
+        self.drawn.set(drawn);
+        let seed = given_seed().unwrap_or(0).wrapping_add(drawn);
         let since = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() - 4 * 24 * 60 * 60;
         let start = chrono::DateTime::from_timestamp(since.try_into().unwrap(), 0).unwrap();
         let out = tarifa()
@@ -98,6 +134,7 @@ impl Place {
             .args(["--events", &events.to_string(), "--threads", &(events / 20).max(1).to_string()])
             // Early enough for every conversation to be over.
             .args(["--days", "2", "--start", &start.format("%Y-%m-%d").to_string()])
+            .args(["--seed", &seed.to_string()])
             .succeeds();
         out.lines().map(str::to_owned).collect()
     }
@@ -120,18 +157,23 @@ impl Place {
         Meddler::connect(&self.client).unwrap()
     }
 
+    /// A command with what says where the topics are.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = tarifa();
+        command.args(arguments);
+        command.args(["--brokers", &self.client.brokers, "--topic-prefix", &self.names.prefix]);
+        command
+    }
+
     /// Publishes a file of events.
     pub(crate) fn publish(&self, file: &Path) {
-        let mut command = tarifa();
-        command.args(["publish", "--brokers", &self.client.brokers, "--topic-prefix", &self.names.prefix]);
-        command.arg(file).succeeds();
+        self.command(&["publish"]).arg(file).succeeds();
     }
 
     /// Starts an instance with a directory of its own.
     pub(crate) fn start(&self, data: &str, more: &[&str]) -> Instance {
-        let mut command = tarifa();
+        let mut command = self.command(&["run"]);
         command
-            .args(["run", "--brokers", &self.client.brokers, "--topic-prefix", &self.names.prefix])
             .args(["--app", self.app(), "--publish-interval-ms", "50", "--session-timeout-ms", "6000"])
             .arg("--secret")
             .arg(self.path("projected/secret"))

@@ -33,6 +33,9 @@ enum Command {
         /// The port of the broker; the one after it is for its controller. A free one by default.
         #[arg(long)]
         port: Option<u16>,
+        /// The port that it tells its clients to come to, such as that of a proxy.
+        #[arg(long, value_name = "PORT")]
+        advertise: Option<u16>,
         /// Several brokers, each a cluster of its own, can stand side by side.
         #[arg(long, value_name = "NAME", default_value = "default")]
         node: String,
@@ -47,6 +50,16 @@ enum Command {
         /// End it at once, as a power cut would.
         #[arg(long)]
         kill: bool,
+    },
+    /// Lets a broker fall silent without ending it, as if it could not be reached.
+    Freeze {
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        node: String,
+    },
+    /// Lets it go on.
+    Thaw {
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        node: String,
     },
     /// Goes the whole way once: service, traffic, book, invoice, verifier, compared with the ledger without Kafka.
     Trial,
@@ -67,8 +80,8 @@ enum Command {
 /// Runs the command.
 pub(crate) fn run(arguments: &KafkaArguments) -> Result<bool> {
     match &arguments.command {
-        Command::Up { port, node } => {
-            let address = Node::named(node)?.up(*port)?;
+        Command::Up { port, advertise, node } => {
+            let address = Node::named(node)?.up(*port, *advertise)?;
             println!("{BROKERS_VARIABLE}={address}");
         }
         Command::Down { node, keep, kill } => {
@@ -80,6 +93,8 @@ pub(crate) fn run(arguments: &KafkaArguments) -> Result<bool> {
                 eprintln!("no broker was there");
             }
         }
+        Command::Freeze { node } => Node::named(node)?.freeze()?,
+        Command::Thaw { node } => Node::named(node)?.thaw()?,
         Command::Trial => {
             if let Some(what) = python::missing() {
                 anyhow::bail!("{what}");
@@ -92,7 +107,7 @@ pub(crate) fn run(arguments: &KafkaArguments) -> Result<bool> {
         Command::Verify { brokers, topic_prefix, republished } => {
             let brokers = match brokers {
                 Some(brokers) => brokers.clone(),
-                None => Node::named("default")?.up(None)?.to_string(),
+                None => Node::named("default")?.up(None, None)?.to_string(),
             };
             if let Some(what) = python::missing() {
                 anyhow::bail!("{what}");
@@ -127,7 +142,7 @@ impl Broker {
         if let Some(what) = jars::missing() {
             return Ok(Self::Missing(what));
         }
-        let address = Node::named("default")?.up(None).context("Kafka could not be started")?;
+        let address = Node::named("default")?.up(None, None).context("Kafka could not be started")?;
         Ok(Self::Own(address.to_string()))
     }
 }

@@ -40,8 +40,9 @@ impl Node {
         Ok(Self { target, home })
     }
 
-    /// Starts the broker, or finds it running. With no port a free one is taken, and kept for as long as the data is.
-    pub(crate) fn up(&self, port: Option<u16>) -> Result<SocketAddr> {
+    /// Starts the broker, or finds it running. With no port a free one is taken, and kept for as long as the data is. It
+    /// tells its clients to come to the port `advertised`, where something else may stand in between; its own by default.
+    pub(crate) fn up(&self, port: Option<u16>, advertised: Option<u16>) -> Result<SocketAddr> {
         let known = self.port();
         if let (Some(known), Some(asked)) = (known, port) {
             ensure!(
@@ -52,7 +53,7 @@ impl Node {
         let jars = jars::fetch(&self.target)?;
         let address = match known {
             Some(port) => local(port),
-            None => self.format(&jars, port)?,
+            None => self.format(&jars, port, advertised)?,
         };
         if self.process().is_none() {
             self.start(&jars)?;
@@ -77,9 +78,25 @@ impl Node {
         self.stop("-KILL")
     }
 
+    /// Lets the broker fall silent without ending: it keeps its connections, and answers nobody.
+    pub(crate) fn freeze(&self) -> Result<()> {
+        send("-STOP", self.running()?)
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) -> Result<()> {
+        send("-CONT", self.running()?)
+    }
+
+    fn running(&self) -> Result<u32> {
+        self.process().context("this node is not running: `cargo xtask kafka up` starts it")
+    }
+
     fn stop(&self, signal: &str) -> Result<()> {
         let Some(process) = self.process() else { return Ok(()) };
         send(signal, process)?;
+        // One that is frozen hears of it only then.
+        send("-CONT", process)?;
         let begun = Instant::now();
         while self.process().is_some() {
             if begun.elapsed() > STOP_TIME_MAX {
@@ -106,7 +123,7 @@ impl Node {
         command_line(process)?.contains(&*ours.to_string_lossy()).then_some(process)
     }
 
-    fn format(&self, jars: &Path, port: Option<u16>) -> Result<SocketAddr> {
+    fn format(&self, jars: &Path, port: Option<u16>, advertised: Option<u16>) -> Result<SocketAddr> {
         let data = self.home.join("data");
         if data.exists() {
             // A first start that was cut short.
@@ -117,7 +134,7 @@ impl Node {
             Some(port) => (port, port.checked_add(1).context("the port after the last one is needed too")?),
             None => two_free_ports()?,
         };
-        fs::write(self.settings(), properties(port, controller, &data))?;
+        fs::write(self.settings(), properties((port, controller), advertised, &data))?;
         let mut id = java(jars);
         id.args(["kafka.tools.StorageTool", "random-uuid"]).stderr(Stdio::null());
         let cluster = String::from_utf8(id.output().context("cannot start java")?.stdout)?;
@@ -183,14 +200,15 @@ fn two_free_ports() -> Result<(u16, u16)> {
 
 /// One node that is broker and controller, quick to start and to rebalance, with transactions. Its controller takes a
 /// broker that was killed back only when the session of the old one has run out.
-fn properties(port: u16, controller: u16, data: &Path) -> String {
+fn properties((port, controller): (u16, u16), advertised: Option<u16>, data: &Path) -> String {
+    let advertised = advertised.unwrap_or(port);
     format!(
         "\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={}
@@ -243,9 +261,10 @@ mod tests {
 
     #[test]
     fn the_settings_name_both_ports_and_the_data() {
-        let text = properties(9092, 9093, Path::new("target/data"));
+        let text = properties((9092, 9093), Some(7), Path::new("target/data"));
         for line in [
             "listeners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093",
+            "advertised.listeners=PLAINTEXT://127.0.0.1:7",
             "controller.quorum.voters=1@127.0.0.1:9093",
             "log.dirs=target/data",
             "auto.create.topics.enable=false",

@@ -10,6 +10,7 @@ mod traffic;
 
 use std::{
     path::PathBuf,
+    process::Command,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -26,6 +27,8 @@ use crate::{
 
 const PROJECTION_KILLS: u32 = 200;
 const SERVICE_KILLS: u32 = 100;
+/// Files of tests of the service on a broker.
+const SERVICE_TESTS: [&str; 4] = ["kafka_run", "kafka_outcomes", "kafka_broker", "kafka_resubmit"];
 
 #[derive(Debug, Args)]
 pub(crate) struct SoakArguments {
@@ -62,7 +65,8 @@ impl SoakArguments {
 /// What can be proved alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Only {
-    /// The service on a real broker: killed at random moments, put to sleep, moved from instance to instance.
+    /// The service on a real broker: killed at random moments, put to sleep, moved from instance to instance; with its broker
+    /// killed, away for a minute and slow; on topics that others meddle with; on 1 and 64 partitions.
     Kafka,
 }
 
@@ -126,12 +130,22 @@ fn on_kafka(arguments: &SoakArguments) -> Result<bool> {
     if arguments.no_tests {
         return Ok(true);
     }
-    let mut command = shell::cargo();
-    command.args(["test", "--release", "--package", "tarifa", "--test", "kafka_run", "--", "--nocapture"]);
-    command.env("CI", "true").env(BROKERS_VARIABLE, brokers);
-    let passed = shell::passes(&mut command)?;
-    println!("tests of the service on Kafka: {}", if passed { "ok" } else { "FAILED" });
+    let passed = shell::passes(&mut service_tests(&brokers, seed))?;
+    println!("tests of the service on Kafka, seed {seed}: {}", if passed { "ok" } else { "FAILED" });
     Ok(passed)
+}
+
+/// The tests of the service in their long forms, with all that they say passed through.
+fn service_tests(brokers: &str, seed: u64) -> Command {
+    let mut command = shell::cargo();
+    command.args(["test", "--release", "--no-fail-fast", "--package", "tarifa"]);
+    for name in SERVICE_TESTS {
+        command.args(["--test", name]);
+    }
+    command.args(["--", "--nocapture"]);
+    command.env("CI", "true").env(BROKERS_VARIABLE, brokers);
+    command.env("TARIFA_TEST_LONG", "1").env("TARIFA_TEST_SEED", seed.to_string());
+    command
 }
 
 fn long_tests(seed: u64) -> Result<bool> {
@@ -141,4 +155,23 @@ fn long_tests(seed: u64) -> Result<bool> {
     let passed = shell::passes(&mut command)?;
     println!("long tests: {}", if passed { "ok" } else { "FAILED" });
     Ok(passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_test_of_the_service_that_needs_a_broker_is_soaked() {
+        let files = std::fs::read_dir(shell::root().join("crates/tarifa/tests")).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let mut there: Vec<String> = names
+            .filter_map(|name| Some(name.strip_suffix(".rs")?.to_owned()))
+            .filter(|name| name.starts_with("kafka_"))
+            .collect();
+        there.sort();
+        let mut soaked = SERVICE_TESTS.map(str::to_owned);
+        soaked.sort();
+        assert_eq!(there, soaked);
+    }
 }

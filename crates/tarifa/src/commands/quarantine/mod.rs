@@ -1,5 +1,6 @@
 //! `tarifa quarantine`: records that could not be billed, and the way back for them.
 
+mod again;
 mod list;
 mod resubmit;
 mod show;
@@ -11,7 +12,7 @@ use crate::{config::Config, failure::Failure, output::Out};
 pub(crate) enum QuarantineCommand {
     List(list::ListArgs),
     Show(show::ShowArgs),
-    Resubmit(resubmit::ResubmitArgs),
+    Resubmit(Box<resubmit::ResubmitArgs>),
 }
 
 /// Does what was asked for.

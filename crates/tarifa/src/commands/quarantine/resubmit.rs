@@ -1,15 +1,17 @@
 //! `tarifa quarantine resubmit`: a record from quarantine into the log again, mended or as it was.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, str::FromStr};
 
-use model::{Disposition, Offset, Sequence};
+use model::{Disposition, Offset, PartitionId, Sequence};
 use pipeline::{EMBEDDED_PARTITION, PipelineError, ResubmitOptions};
 use wire::WebhookDefaults;
 
 use crate::{
     commands::{
+        broker::KafkaArgs,
         directory::{DataArgs, now, show},
         entries,
+        quarantine::again,
     },
     config::Config,
     failure::Failure,
@@ -22,12 +24,16 @@ use crate::{
 Examples:
   tarifa quarantine resubmit 17 --mended record.json --data ./books
   tarifa quarantine resubmit 17 23 --data ./books
+  tarifa quarantine resubmit 3/17 --mended event.json --brokers localhost:9092
 
-The records in quarantine stay there. The same one twice is a duplicate. Nothing else moves: no time passes.")]
+The records in quarantine stay there. The same one twice is a duplicate. Nothing else moves: no time passes.
+
+A record of the Kafka input topic is named by its partition and offset, as the header `tarifa_position` of its dead letter
+has them. It is sent into the topic again, and the service decides what becomes of it; no data directory is needed.")]
 pub(crate) struct ResubmitArgs {
-    /// Places of the records in the log, as `tarifa quarantine list` shows them
+    /// Places of the records in the log, as `tarifa quarantine list` shows them; PARTITION/OFFSET in Kafka
     #[arg(required = true, value_name = "RECORD")]
-    records: Vec<u64>,
+    records: Vec<RecordName>,
     /// File with the mended document, for one record
     #[arg(long, value_name = "FILE")]
     mended: Option<PathBuf>,
@@ -40,7 +46,36 @@ pub(crate) struct ResubmitArgs {
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
-    format: FormatArgs,
+    pub(super) format: FormatArgs,
+    #[command(flatten)]
+    pub(super) kafka: KafkaArgs,
+}
+
+/// Where a record lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum RecordName {
+    /// In the embedded log.
+    Embedded(Offset),
+    /// In the input topic, which may be named too.
+    Kafka(Option<String>, PartitionId, Offset),
+}
+
+impl FromStr for RecordName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "give a number, or PARTITION/OFFSET for a record of the Kafka input topic".to_owned();
+        let number = |text: &str| text.parse::<u64>().map_err(|_| wrong());
+        let Some((before, offset)) = text.rsplit_once('/') else {
+            return Ok(Self::Embedded(Offset(number(text)?)));
+        };
+        let (topic, partition) = match before.rsplit_once('/') {
+            Some((topic, partition)) => (Some(topic.to_owned()), partition),
+            None => (None, before),
+        };
+        let partition = partition.parse().map_err(|_| wrong())?;
+        Ok(Self::Kafka(topic, PartitionId(partition), Offset(number(offset)?)))
+    }
 }
 
 /// Resubmits, and tells what became of each and what it booked.
@@ -53,7 +88,10 @@ pub(super) fn run(args: &ResubmitArgs, config: &Config, out: &mut Out) -> Result
         },
         imported_at: now(),
     };
-    let originals: Vec<Offset> = args.records.iter().copied().map(Offset).collect();
+    let originals = match args.places(config)? {
+        Places::Embedded(originals) => originals,
+        Places::Kafka(originals) => return again::run(args, &originals, &options, config, out),
+    };
     let mut opened = args.data.open(config, out)?;
     let mut bar = out.bar();
     let done = opened.resubmit(&originals, &options, &mut |progress| show(&mut bar, &progress));
@@ -102,7 +140,34 @@ pub(super) fn run(args: &ResubmitArgs, config: &Config, out: &mut Out) -> Result
     document.finish()
 }
 
+/// Where all of the records lie.
+enum Places {
+    Embedded(Vec<Offset>),
+    Kafka(Vec<(PartitionId, Offset)>),
+}
+
 impl ResubmitArgs {
+    fn places(&self, config: &Config) -> Result<Places, Failure> {
+        let (mut embedded, mut kafka) = (Vec::new(), Vec::new());
+        let input = self.kafka.topics(config).input;
+        for record in &self.records {
+            match record {
+                RecordName::Embedded(offset) => embedded.push(*offset),
+                RecordName::Kafka(Some(topic), ..) if *topic != input => {
+                    return Err(Failure::usage(format!("the input topic is {input}, and not {topic}"))
+                        .hint("name what stands before it with --topic-prefix"));
+                }
+                RecordName::Kafka(_, partition, offset) => kafka.push((*partition, *offset)),
+            }
+        }
+        match (embedded.is_empty(), kafka.is_empty()) {
+            (false, true) => Ok(Places::Embedded(embedded)),
+            (true, _) => Ok(Places::Kafka(kafka)),
+            (false, false) => Err(Failure::usage("records of a directory and of Kafka were named together")
+                .hint("resubmit the ones, then the others")),
+        }
+    }
+
     fn mended(&self) -> Result<Option<(String, Vec<u8>)>, Failure> {
         let Some(path) = &self.mended else { return Ok(None) };
         if self.records.len() > 1 {
@@ -131,5 +196,22 @@ fn meaning(disposition: Disposition, entries: u64) -> &'static str {
         | Disposition::Ignored(_)
         | Disposition::Late
         | Disposition::Applied => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_kafka_is_named_as_its_dead_letter_names_it() {
+        let kafka =
+            |topic: Option<&str>| RecordName::Kafka(topic.map(str::to_owned), PartitionId(3), Offset(17));
+        assert_eq!("17".parse(), Ok(RecordName::Embedded(Offset(17))));
+        assert_eq!("3/17".parse(), Ok(kafka(None)));
+        assert_eq!("whatsapp.events.v1/3/17".parse(), Ok(kafka(Some("whatsapp.events.v1"))));
+        for wrong in ["", "3/", "/17", "three/17", "-1", "events/17"] {
+            assert!(wrong.parse::<RecordName>().is_err(), "{wrong}");
+        }
     }
 }

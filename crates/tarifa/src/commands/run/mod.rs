@@ -155,7 +155,7 @@ fn serve(address: &str, metrics: &Arc<Metrics>) -> Result<Server, Failure> {
 }
 
 /// The exit code of what went wrong in the service.
-fn failure(error: ServiceError) -> Failure {
+pub(crate) fn failure(error: ServiceError) -> Failure {
     let message = error.to_string();
     match error {
         ServiceError::Pipeline(error) => pipeline_failure(error),

@@ -29,6 +29,8 @@ const MEGA: f64 = 1_000_000.0;
 /// Events a second.
 const LIVE_RATE: u64 = 20_000;
 const LIVE_SECONDS: u64 = 15;
+/// Few, so that conversations go on opening: the usual number would have them all open in the first second.
+const LIVE_EVENTS_PER_THREAD: u64 = 4;
 const QUICK_TICK_INTERVAL_MS: &str = "3000";
 const CONTROL: &str = "tarifa_records_total{disposition=\"control\"}";
 /// The service's own default, in ms.
@@ -84,7 +86,7 @@ impl KafkaBench<'_> {
         let conditions = format!(
             "{events} events on {threads} threads, {partitions} partitions, {:.3} entries an event; {cores} cores for \
              the broker too, load {load_before} before and {} after; times are from the start of a process, of {} \
-             rounds those with the middle ratio",
+             rounds those with the middle ratio; events that are timed until they are visible happen as they are sent",
             rounds.last().map_or(0.0, |round| round.entries) / events as f64,
             load(),
             self.wanted.repeat
@@ -145,7 +147,7 @@ impl KafkaBench<'_> {
 
     fn live_of(&self, installation: &Installation) -> Result<(f64, f64, f64)> {
         let (stage, count) = (self.stage, LIVE_RATE * LIVE_SECONDS);
-        let file = stage.traffic("live.pb", count, count / EVENTS_PER_THREAD, 2)?;
+        let file = stage.traffic("live.pb", count, count / LIVE_EVENTS_PER_THREAD, 2)?;
         let mut service =
             stage.start(installation, "data", &["--tick-interval-ms", QUICK_TICK_INTERVAL_MS])?;
         // The first tick of a partition closes all that the backlog left open, which is no part of what is measured.

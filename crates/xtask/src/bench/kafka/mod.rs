@@ -82,7 +82,7 @@ impl Broker {
         let node = Node::named(NODE)?;
         // What an earlier bench left, had it ended early.
         node.down(false)?;
-        Ok(Self { address: node.up(None)?.to_string(), own: Some(node) })
+        Ok(Self { address: node.up(None, None)?.to_string(), own: Some(node) })
     }
 }
 
