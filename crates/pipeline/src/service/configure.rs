@@ -3,7 +3,13 @@
 //!
 //! Invariant: two instances that start at once write it once, as making the producer shuts the other one out.
 
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use ledger::{ConfigStore, LedgerReader, store::Store};
 use model::{Configured, Entry, EntryBody, Offset, PartitionId, Sequence, UnixMillis};
@@ -18,6 +24,10 @@ use super::{
 
 /// How often another instance may get in before this one gives up writing.
 const TRIES: u32 = 5;
+
+/// How long a configuration that was written may take to be seen in a partition.
+const SEEN_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// Up to where partitions are known to have no configuration.
 pub(crate) type Without = BTreeMap<PartitionId, Offset>;
@@ -131,27 +141,36 @@ fn write(
 
 /// The first configuration of a partition, with its content if this is the place that has it: from this ledger, the
 /// ledger topic or the input. The ledger topic is asked if it has anything of the partition, and the input is looked
-/// through from `from` on.
+/// through from `from` on: [`ensure`] has seen to it that there is one, but a transaction over many partitions is
+/// committed before it can be seen in all of them.
 ///
 /// # Errors
-/// There is none, or the broker's.
+/// There is none in time, or the broker's.
 pub(crate) fn first_of_partition<S: Store>(
     reader: &LedgerReader<S>,
     broker: &dyn Broker,
     partition: PartitionId,
     is_published: bool,
-    from: Offset,
-) -> Result<Option<(FirstConfiguration, Vec<u8>)>, ServiceError> {
+    mut from: Offset,
+) -> Result<(FirstConfiguration, Vec<u8>), ServiceError> {
     if let Some(first) = reader.entry(partition, Sequence(1))?.as_ref().and_then(of_entry) {
-        return Ok(Some((first, Vec::new())));
+        return Ok((first, Vec::new()));
     }
     if is_published && let Some(found) = in_ledger_topic(broker, partition)? {
-        return Ok(Some(found));
+        return Ok(found);
     }
-    Ok(match in_input(broker, partition, from)? {
-        Looked::Found(first, content) => Some((first, content)),
-        Looked::Without(_) => None,
-    })
+    let began = Instant::now();
+    loop {
+        match in_input(broker, partition, from)? {
+            Looked::Found(first, content) => return Ok((first, content)),
+            Looked::Without(_) if began.elapsed() > SEEN_WITHIN => {
+                let what = format!("partition {} of the input topic shows no configuration", partition.0);
+                return Err(PortError::Unavailable(what).into());
+            }
+            Looked::Without(end) => from = end,
+        }
+        thread::sleep(LOOK_AGAIN_AFTER);
+    }
 }
 
 fn in_ledger_topic(

@@ -257,7 +257,7 @@ impl<S: Store + 'static> Consuming<'_, S> {
             error,
             ServiceError::Port(PortError::Fenced(_) | PortError::Aborted(_) | PortError::Unavailable(_))
         );
-        let reason = error.to_string();
+        let reason = error.with_causes();
         if passes {
             tracing::warn!(partition = partition.0, reason, "partition will be opened again");
             reopen.insert(partition, Instant::now() + REOPEN_AFTER);

@@ -177,3 +177,38 @@ through_pipeline!(
     projector::ProjectError,
     projector::SnapshotError
 );
+
+impl ServiceError {
+    /// What it says, and what led to it, in one line: whoever reads a log has no other.
+    pub(crate) fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let said = error.to_string();
+            // An error that only passes another one on says the same.
+            if !text.ends_with(&said) {
+                text.push_str(": ");
+                text.push_str(&said);
+            }
+            cause = error.source();
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Offset;
+    use projector::ProjectError;
+
+    use super::*;
+
+    #[test]
+    fn an_error_names_what_led_to_it_once() {
+        let error =
+            ServiceError::from(crate::error::PipelineError::from(ProjectError::NotConfigured(Offset(7))));
+        let text = error.with_causes();
+        assert!(text.contains("cannot be projected: "), "{text}");
+        assert_eq!(text.matches(&ProjectError::NotConfigured(Offset(7)).to_string()).count(), 1, "{text}");
+    }
+}

@@ -183,14 +183,14 @@ impl<S: Store> Opening<S> {
             Some(_) => None,
             None => {
                 let from = self.without.get(&partition).copied().unwrap_or_default();
-                let found = configure::first_of_partition(
+                let (first, content) = configure::first_of_partition(
                     &self.reader,
                     &*self.broker,
                     partition,
                     is_published,
                     from,
                 )?;
-                found.map(|(first, content)| self.keep(first, &content)).transpose()?
+                Some(self.keep(first, &content)?)
             }
         };
         if head.sequence == Sequence(0) && begin > Offset(0) {
