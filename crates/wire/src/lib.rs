@@ -19,8 +19,8 @@ mod tree;
 mod webhook;
 
 pub use canonical::{
-    CanonicalEntry, CanonicalError, ChainLanes, Chained, EntryDecoder, EntryWriter, Words, chain_hash, decode_entry,
-    encode_entry, join_previous_hash, split_previous_hash,
+    CanonicalEntry, CanonicalError, ChainLanes, Chained, EntryDecoder, EntryWriter, Words, chain_hash,
+    decode_entry, encode_entry, join_previous_hash, split_previous_hash,
 };
 pub use control::{
     Control, configuration_to_protobuf, decode_control, resubmission_to_protobuf, tick_to_protobuf,
