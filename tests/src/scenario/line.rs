@@ -139,7 +139,12 @@ fn body(
             let provider = options.take("says").map(verdict).transpose()?;
             let error_code = if status == StatusKind::Failed { 131_026 } else { 0 };
             let message_id = (*message).to_owned().into();
-            let body = EventBody::MessageStatus(MessageStatus { message_id, status, error_code, provider: provider.map(Box::new) });
+            let body = EventBody::MessageStatus(MessageStatus {
+                message_id,
+                status,
+                error_code,
+                provider: provider.map(Box::new),
+            });
             return Ok((Some(format!("{word}-{message}")), body));
         }
         _ => return Err(format!("`{side} {}` is nothing that can happen", plain.join(" "))),

@@ -135,7 +135,7 @@ impl<S: Store> Committing<S> {
                 // Gone only when the service ends.
                 self.confirmed.send(confirmed).ok();
             }
-            self.metrics.partition(share.partition, |metrics| {
+            self.metrics.partition_if_there(share.partition, |metrics| {
                 metrics.next_offset = share.next_offset;
                 metrics.end_offset = metrics.end_offset.max(share.next_offset);
                 metrics.record_time = share.record_time.or(metrics.record_time);

@@ -137,6 +137,7 @@ impl<S: Store + 'static> Consuming<'_, S> {
                 }
                 Change::Assigned(partition) => {
                     self.owned.insert(partition);
+                    self.metrics.partition(partition, |metrics| metrics.phase = Phase::Opening);
                     self.open(partition, None, to_me);
                 }
                 Change::Revoked(partition) => {
@@ -152,12 +153,12 @@ impl<S: Store + 'static> Consuming<'_, S> {
         for (partition, intake) in &mut self.intakes {
             if at_end.contains(partition) {
                 let next = intake.next();
-                self.metrics.partition(*partition, |metrics| {
+                self.metrics.partition_if_there(*partition, |metrics| {
                     metrics.at_end = true;
                     metrics.end_offset = next;
                 });
             } else if intake.len() > 0 {
-                self.metrics.partition(*partition, |metrics| metrics.at_end = false);
+                self.metrics.partition_if_there(*partition, |metrics| metrics.at_end = false);
             }
             if intake.len() > 0 {
                 let batch = intake.take();

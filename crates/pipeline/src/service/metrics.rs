@@ -143,10 +143,12 @@ impl Metrics {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// For the thread that is told what this instance owns.
     pub(crate) fn partition(&self, partition: PartitionId, change: impl FnOnce(&mut PartitionMetrics)) {
         change(self.lock().partitions.entry(partition.0).or_default());
     }
 
+    /// For all others: what they still have to tell of a partition that was given away does not bring it back.
     pub(crate) fn partition_if_there(
         &self,
         partition: PartitionId,
@@ -219,5 +221,14 @@ mod tests {
         assert!(metrics.snapshot().ready);
         metrics.partition(PartitionId(4), |partition| partition.phase = Phase::Replaying);
         assert!(!metrics.snapshot().ready);
+    }
+
+    #[test]
+    fn a_partition_that_was_given_away_is_not_brought_back_by_what_comes_late() {
+        let metrics = Metrics::default();
+        metrics.partition(PartitionId(3), |partition| partition.phase = Phase::Running);
+        metrics.gone(PartitionId(3));
+        metrics.partition_if_there(PartitionId(3), |partition| partition.at_end = true);
+        assert!(metrics.snapshot().partitions.is_empty());
     }
 }

@@ -76,7 +76,7 @@ impl<S: Store> Opening<S> {
     /// What does not belong together, see [`ServiceError`]; or the broker's.
     pub(crate) fn open(&self, partition: PartitionId) -> Result<Opened, ServiceError> {
         let began = Instant::now();
-        self.metrics.partition(partition, |metrics| metrics.phase = Phase::Opening);
+        self.metrics.partition_if_there(partition, |metrics| metrics.phase = Phase::Opening);
         let publisher = self.broker.publisher(Some(partition))?;
         let belonging = Belonging { reader: &self.reader, broker: &*self.broker };
         let (published, last) = belonging.published(partition, self.republish_ledger)?;
@@ -94,7 +94,7 @@ impl<S: Store> Opening<S> {
         }
         let head = self.reader.head(partition)?;
         let replays = head.sequence < published.sequence;
-        self.metrics.partition(partition, |metrics| {
+        self.metrics.partition_if_there(partition, |metrics| {
             metrics.phase = if replays { Phase::Replaying } else { Phase::Opening };
             metrics.replay = replays.then_some((start, end));
             metrics.end_offset = end;

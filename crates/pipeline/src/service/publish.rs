@@ -146,7 +146,7 @@ impl<S: Store> Publishing<S> {
         let Some(outbox) = self.outboxes.get_mut(&partition) else { return };
         let published = outbox.published.sequence;
         self.board.set(partition, published);
-        self.metrics.partition(partition, |metrics| metrics.published = published);
+        self.metrics.partition_if_there(partition, |metrics| metrics.published = published);
         if outbox.committed == published && outbox.shown != outbox.next_offset {
             outbox.shown = outbox.next_offset;
             // Without the consuming thread there is no group to show it to.
@@ -164,7 +164,7 @@ impl<S: Store> Publishing<S> {
             check_end(&self.reader, partition, &outbox.published)?;
             outbox.checked = true;
         }
-        self.metrics.partition(partition, |metrics| {
+        self.metrics.partition_if_there(partition, |metrics| {
             if matches!(metrics.phase, Phase::Opening | Phase::Replaying) {
                 metrics.phase = Phase::Running;
             }

@@ -196,7 +196,7 @@ impl<S: Store> Restoring<'_, S> {
         let (head, began) = (&snapshot.head, Instant::now());
         loop {
             let own = self.reader.head(head.partition)?;
-            self.metrics.partition(head.partition, |metrics| metrics.committed = own.sequence);
+            self.metrics.partition_if_there(head.partition, |metrics| metrics.committed = own.sequence);
             if own.next_offset == head.next_offset {
                 return if own.hash == head.hash {
                     Ok(())
