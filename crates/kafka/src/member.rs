@@ -4,7 +4,10 @@
 //! back only when the service has let go of it.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -44,8 +47,9 @@ pub struct MemberSettings {
 
 /// A member of the group.
 pub struct Member {
-    consumer: Arc<BaseConsumer<Membership>>,
-    topic: String,
+    consumer: BaseConsumer<Membership>,
+    client: ClientSettings,
+    settings: MemberSettings,
     at_end: Vec<PartitionId>,
     in_doubt: bool,
 }
@@ -55,6 +59,8 @@ struct Membership {
     sign_in: SignIn,
     ownership: Arc<dyn Ownership>,
     changes: Mutex<Vec<Change>>,
+    /// The session ran out, and no partition has been assigned since.
+    ran_out: AtomicBool,
 }
 
 impl std::fmt::Debug for Membership {
@@ -65,7 +71,7 @@ impl std::fmt::Debug for Membership {
 
 impl std::fmt::Debug for Member {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Member").field("topic", &self.topic).finish_non_exhaustive()
+        f.debug_struct("Member").field("topic", &self.settings.topic).finish_non_exhaustive()
     }
 }
 
@@ -108,6 +114,8 @@ impl ConsumerContext for Membership {
             .map(PartitionId)
             .collect();
         let is_assignment = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let ran_out = !is_assignment && consumer.assignment_lost();
+        self.ran_out.store(ran_out, Ordering::Relaxed);
         let done = if is_assignment {
             // Where to read from is known once the state is open. Until then nothing is fetched.
             partitions
@@ -153,21 +161,47 @@ impl Member {
         if let Some(instance) = &settings.instance {
             config.set("group.instance.id", instance);
         }
-        let membership = Membership { sign_in: client.sign_in(), ownership, changes: Mutex::new(Vec::new()) };
+        let membership = Membership {
+            sign_in: client.sign_in(),
+            ownership,
+            changes: Mutex::new(Vec::new()),
+            ran_out: AtomicBool::new(false),
+        };
         let consumer: BaseConsumer<Membership> =
             config.create_with_context(membership).map_err(unavailable)?;
         consumer.subscribe(&[&settings.topic]).map_err(unavailable)?;
         Ok(Self {
-            consumer: Arc::new(consumer),
-            topic: settings.topic.clone(),
+            consumer,
+            client: client.clone(),
+            settings: settings.clone(),
             at_end: Vec::new(),
             in_doubt: false,
         })
     }
 
+    /// Joins as a new client. One whose session ran out while brokers were away may have waited to say something, and says
+    /// it nameless as it is by then: under a lasting name that is taken for an impostor's, and ends the client for good.
+    fn join_again(&mut self) -> Result<(), PortError> {
+        let before = self.consumer.context();
+        let still: Vec<PartitionId> = self.assigned();
+        before.ownership.release(&still);
+        let next = Self::join(&self.client, &self.settings, Arc::clone(&before.ownership))?;
+        let mut changes = std::mem::take(&mut *before.changes());
+        changes.extend(still.into_iter().map(Change::Revoked));
+        *next.consumer.context().changes() = changes;
+        *self = next;
+        Ok(())
+    }
+
+    fn assigned(&self) -> Vec<PartitionId> {
+        let assignment = self.consumer.assignment().unwrap_or_default();
+        let numbers = assignment.elements();
+        numbers.iter().filter_map(|one| u32::try_from(one.partition()).ok()).map(PartitionId).collect()
+    }
+
     fn list(&self, partition: PartitionId) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
-        list.add_partition(&self.topic, number(partition));
+        list.add_partition(&self.settings.topic, number(partition));
         list
     }
 }
@@ -186,7 +220,7 @@ impl EventLog for Member {
                 None => break,
                 Some(Ok(message)) => {
                     if let Timestamp::CreateTime(_) = message.timestamp() {
-                        return Err(producers_clock(&self.topic, &message));
+                        return Err(producers_clock(&self.settings.topic, &message));
                     }
                     each(&LogRecord {
                         partition: PartitionId(u32::try_from(message.partition()).unwrap_or_default()),
@@ -199,7 +233,11 @@ impl EventLog for Member {
                     wait = Duration::ZERO;
                 }
                 Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
-                    return Err(PortError::Unavailable(format!("this member is no longer one: {code}")));
+                    if !self.consumer.context().ran_out.load(Ordering::Relaxed) {
+                        return Err(PortError::Unavailable(format!("this member is no longer one: {code}")));
+                    }
+                    tracing::warn!(%code, "joining again: the session ran out while brokers were away");
+                    self.join_again()?;
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     self.at_end.extend(u32::try_from(partition).ok().map(PartitionId));
@@ -228,7 +266,9 @@ impl EventLog for Member {
         let offset = KafkaOffset::Offset(i64::try_from(from.0).unwrap_or(i64::MAX));
         let began = Instant::now();
         // Right after an assignment the client is not yet ready for it.
-        while let Err(error) = self.consumer.seek(&self.topic, number(partition), offset, SEEK_TIME_MAX) {
+        while let Err(error) =
+            self.consumer.seek(&self.settings.topic, number(partition), offset, SEEK_TIME_MAX)
+        {
             if began.elapsed() > SEEK_TIME_MAX {
                 return Err(unavailable(error));
             }
@@ -250,7 +290,7 @@ impl EventLog for Member {
         let mut list = TopicPartitionList::new();
         let offset = KafkaOffset::Offset(i64::try_from(next.0).unwrap_or(i64::MAX));
         let told = list
-            .add_partition_offset(&self.topic, number(partition), offset)
+            .add_partition_offset(&self.settings.topic, number(partition), offset)
             .and_then(|()| self.consumer.commit(&list, CommitMode::Async));
         if let Err(error) = told {
             tracing::debug!(%error, "the group was not told how far this is");

@@ -44,6 +44,9 @@ impl Instance {
         let began = Instant::now();
         let status = self.child.wait().unwrap();
         assert!(began.elapsed() < Duration::from_secs(11), "stopping took {:?}", began.elapsed());
+        if !status.success() {
+            eprintln!("ended with {status}:\n{}", self.log());
+        }
         status.code()
     }
 
