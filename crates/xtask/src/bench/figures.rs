@@ -5,6 +5,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
@@ -47,6 +48,8 @@ impl Bench {
         let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let threads = (self.events / EVENTS_PER_THREAD).max(1);
         let inputs = self.inputs(threads)?;
+        // What was generated goes to disk now, and not while others are measured.
+        run(&mut Command::new("sync"))?;
         let mut rounds = Vec::new();
         for number in 1..=self.repeat {
             eprintln!("round {number} of {}", self.repeat);
