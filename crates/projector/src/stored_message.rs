@@ -7,7 +7,7 @@ use model::{MessageRef, Offset, UnixMillis};
 use crate::{
     labels::LabelId,
     message::{Flags, Message},
-    varint::{Damaged, Input},
+    varint::{Damaged, Input, unzigzag, zigzag},
 };
 
 /// Bytes of the id, of the lengths, of the flags, and at most of time, offset and label.
@@ -65,14 +65,6 @@ fn number(input: &mut Input<'_>, bytes: usize) -> Result<u64, Damaged> {
     let mut number = [0; 8];
     number[..bytes].copy_from_slice(input.take(bytes)?);
     Ok(u64::from_le_bytes(number))
-}
-
-fn zigzag(number: i64) -> u64 {
-    (number.cast_unsigned() << 1) ^ (number >> 63).cast_unsigned()
-}
-
-fn unzigzag(number: u64) -> i64 {
-    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
 }
 
 #[cfg(test)]

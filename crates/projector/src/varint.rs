@@ -14,7 +14,17 @@ pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
 
 /// Signed numbers near zero are short on either side.
 pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
-    put(out, (value.cast_unsigned() << 1) ^ (value >> 63).cast_unsigned());
+    put(out, zigzag(value));
+}
+
+/// Numbers near zero on either side are small.
+pub(crate) fn zigzag(value: i64) -> u64 {
+    (value.cast_unsigned() << 1) ^ (value >> 63).cast_unsigned()
+}
+
+/// The number behind [`zigzag`].
+pub(crate) fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }
 
 pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -68,8 +78,7 @@ impl<'a> Input<'a> {
     }
 
     pub(crate) fn signed(&mut self) -> Result<i64, Damaged> {
-        let value = self.number()?;
-        Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
+        self.number().map(unzigzag)
     }
 
     pub(crate) fn small(&mut self) -> Result<u32, Damaged> {

@@ -163,9 +163,12 @@ impl<S: Store> Committing<S> {
             self.encoders.iter_mut().map(|(partition, encoder)| (*partition, encoder)).collect();
         let work = shares.iter_mut().enumerate().map(|(place, share)| {
             let encoder = encoders.remove(&share.partition);
-            (place, encoder.expect("each partition has at most one share, and an encoder"), share)
+            // Each partition has at most one share.
+            Some((place, encoder?, share))
         });
-        let work = Work { left: Mutex::new(work.collect()), metrics: &self.metrics };
+        let left: Option<Vec<_>> = work.collect();
+        let left = left.ok_or(ServiceError::ThreadEnded("encoder of a partition"))?;
+        let work = Work { left: Mutex::new(left), metrics: &self.metrics };
         let (beside, here) = thread::scope(|scope| {
             let beside = is_much.then(|| scope.spawn(|| work.run()));
             let kept = keep_aside(&mut self.quarantine, &mut self.users, &quarantined, &users);
