@@ -7,6 +7,7 @@
 mod index;
 mod manifest;
 mod new_ids;
+mod state_file;
 mod store;
 
 pub use manifest::CheckpointRef;

@@ -5,8 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{File, OpenOptions},
-    io::{BufWriter, Write},
+    fs::File,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
@@ -15,6 +14,7 @@ use super::{
     BUCKETS, CheckpointError, CheckpointRef, NewIds,
     index::{self, Run},
     manifest::{Manifest, Section},
+    state_file::{StateFile, state_path},
 };
 use crate::{
     checksum,
@@ -379,71 +379,6 @@ impl CheckpointWriter<'_> {
         store.reference = Some(reference);
         Ok(reference)
     }
-}
-
-/// A section that is being written.
-struct Begun {
-    position: u64,
-    hasher: checksum::Hasher,
-}
-
-/// The file of the checkpoint that is being written.
-#[derive(Debug)]
-struct StateFile {
-    number: u64,
-    path: PathBuf,
-    file: BufWriter<File>,
-    position: u64,
-}
-
-impl StateFile {
-    fn create(folder: &Path, number: u64) -> Result<Self, FileError> {
-        let path = state_path(folder, number);
-        // One that was written for a checkpoint that was never committed.
-        files::remove_if_there(&path)?;
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-        let file = BufWriter::with_capacity(1 << 18, file.map_err(FileError::new("create", &path))?);
-        Ok(Self { number, path, file, position: 0 })
-    }
-
-    fn add(&mut self, bytes: &[u8]) -> Result<Section, FileError> {
-        let mut section = self.begin();
-        self.add_to(&mut section, bytes)?;
-        Ok(self.end(section))
-    }
-
-    /// Begins a section that comes in pieces.
-    fn begin(&self) -> Begun {
-        Begun { position: self.position, hasher: checksum::Hasher::default() }
-    }
-
-    fn add_to(&mut self, section: &mut Begun, bytes: &[u8]) -> Result<(), FileError> {
-        self.file.write_all(bytes).map_err(FileError::new("write", &self.path))?;
-        section.hasher.update(bytes);
-        self.position += bytes.len() as u64;
-        Ok(())
-    }
-
-    fn end(&self, section: Begun) -> Section {
-        Section {
-            file: self.number,
-            position: section.position,
-            length: self.position - section.position,
-            checksum: section.hasher.finish(),
-        }
-    }
-
-    fn finish(self, manifest: &mut Manifest) -> Result<File, FileError> {
-        manifest.files.insert(self.number, self.position);
-        let file = self.file.into_inner().map_err(|error| error.into_error());
-        let file = file.map_err(FileError::new("write", &self.path))?;
-        file.sync_all().map_err(FileError::new("sync", &self.path))?;
-        Ok(file)
-    }
-}
-
-fn state_path(folder: &Path, number: u64) -> PathBuf {
-    folder.join(format!("{number:020}.state"))
 }
 
 fn manifest_path(folder: &Path, number: u64) -> PathBuf {
