@@ -10,6 +10,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc::Receiver,
     },
+    thread,
 };
 
 use ledger::{
@@ -21,9 +22,13 @@ use ledger::{
 use crate::{
     EMBEDDED_PARTITION,
     error::PipelineError,
-    group::Ready,
+    group::{Group, Ready},
+    project::joined,
     source::{SourceKey, SourceMark, SourceMarks},
 };
+
+/// Entries from which on a thread of its own encodes them, while the log is written.
+const BESIDE_ENTRIES: usize = 1_000;
 
 /// Writes what a directory keeps.
 #[derive(Debug)]
@@ -65,31 +70,22 @@ impl<S: Store> Committer<'_, S> {
     pub(crate) fn commit(&mut self, ready: Ready) -> Result<(), PipelineError> {
         let from_offset = ready.first_offset();
         let Ready { mut group, next_offset, partition_time, checkpoint } = ready;
-        let encoded = self.encoder.encode(&group.entries)?;
-        // Entries and records are let go of as soon as they are written, while they are still near at hand.
-        group.entries = Vec::new();
-        for (symbol, word) in &group.words {
-            // Numbers come from the same list, in their order.
-            if self.symbols.word(*symbol) != word {
-                self.symbols
-                    .define(*symbol, word)
-                    .map_err(|_| PipelineError::ThreadEnded("list of words"))?;
-            }
-        }
-        if !group.quarantined.is_empty() {
-            self.quarantine.append(&group.quarantined)?;
-        }
-        if !group.users.is_empty() {
-            let users: Vec<_> = group.users.iter().map(|(user, number)| (*user, number.as_str())).collect();
-            self.users.append(&users)?;
-        }
+        let entries = std::mem::take(&mut group.entries);
         let mut sources = self.source_rows(&group.marks)?;
-        if let Some(log) = &mut self.log {
-            for (records, threads) in group.records.drain(..) {
-                log.append(&records, &threads, self.symbols)?;
-            }
-            log.sync(&sources)?;
-        }
+        let Self { encoder, ledger, log, symbols, users, quarantine, .. } = self;
+        let mut keep = || keep(&mut group, &sources, log.as_deref_mut(), symbols, users, quarantine);
+        let encoded = if entries.len() < BESIDE_ENTRIES {
+            keep()?;
+            encoder.encode(&entries)?
+        } else {
+            thread::scope(|scope| {
+                // Entries are let go of as soon as they are written, while they are still near at hand.
+                let encoding = scope.spawn(move || encoder.encode(&entries));
+                let kept = keep();
+                let encoded = joined(encoding, "thread that encodes entries")?;
+                kept.and_then(|()| Ok(encoded?))
+            })?
+        };
         sources.extend(group.sources);
         let commit = Commit {
             partition: EMBEDDED_PARTITION,
@@ -102,7 +98,7 @@ impl<S: Store> Committer<'_, S> {
             checkpoint,
             sources: &sources,
         };
-        self.ledger.commit_encoded(&mut [(commit, encoded)])?;
+        ledger.commit_encoded(&mut [(commit, encoded)])?;
         if let Some(checkpoint) = checkpoint {
             self.checkpointed.store(checkpoint.number, Ordering::Release);
         }
@@ -122,4 +118,35 @@ impl<S: Store> Committer<'_, S> {
         }
         Ok(rows)
     }
+}
+
+/// Writes what a commit uses and the ledger does not hold; all of it is synced when this returns.
+fn keep(
+    group: &mut Group,
+    sources: &[Row],
+    log: Option<&mut LogWriter>,
+    symbols: &mut SymbolTable,
+    users: &mut UserDirectory,
+    quarantine: &mut Quarantine,
+) -> Result<(), PipelineError> {
+    for (symbol, word) in &group.words {
+        // Numbers come from the same list, in their order.
+        if symbols.word(*symbol) != word {
+            symbols.define(*symbol, word).map_err(|_| PipelineError::ThreadEnded("list of words"))?;
+        }
+    }
+    if !group.quarantined.is_empty() {
+        quarantine.append(&group.quarantined)?;
+    }
+    if !group.users.is_empty() {
+        let new: Vec<_> = group.users.iter().map(|(user, number)| (*user, number.as_str())).collect();
+        users.append(&new)?;
+    }
+    if let Some(log) = log {
+        for (records, threads) in group.records.drain(..) {
+            log.append(&records, &threads, symbols)?;
+        }
+        log.sync(sources)?;
+    }
+    Ok(())
 }
