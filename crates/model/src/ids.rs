@@ -61,14 +61,14 @@ fn hex_digit(digit: u8) -> Result<u8, ParseIdError> {
     }
 }
 
+/// An id has 32 bytes at most.
 fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('?'));
-        }
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 64];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
     }
-    f.pad(&text)
+    f.pad(std::str::from_utf8(&text[..bytes.len() * 2]).unwrap_or_default())
 }
 
 byte_id! {

@@ -30,4 +30,4 @@ pub use event::{decode_protobuf, event_to_delimited, event_to_json, event_to_pro
 pub use framing::{Delimited, Format, next_delimited, sniff, strip_confluent};
 pub use limits::DOCUMENT_BYTES_MAX;
 pub use piece::{Piece, Problem};
-pub use rfc3339::rfc3339_of;
+pub use rfc3339::{put_rfc3339, rfc3339_of};

@@ -23,7 +23,7 @@ const fn days_before_year(year: i64) -> i64 {
 #[must_use]
 pub fn rfc3339_of(at: UnixMillis) -> String {
     let mut out = Vec::with_capacity(24);
-    write(at, &mut out);
+    put_rfc3339(&mut out, at);
     String::from_utf8(out).unwrap_or_default()
 }
 
@@ -84,8 +84,8 @@ fn fraction_millis(rest: &[u8]) -> Option<i64> {
     }
 }
 
-/// Writes a time with three digits of a fraction, or none for a whole second. Years 1970 to 9999.
-pub(crate) fn write(at: UnixMillis, out: &mut Vec<u8>) {
+/// Appends a time with three digits of a fraction, or none for a whole second. Years 1970 to 9999.
+pub fn put_rfc3339(out: &mut Vec<u8>, at: UnixMillis) {
     let at = at.0.clamp(0, UnixMillis::MAX.0);
     let (days, of_day) = (at / 1_000 / DAY_SECONDS, at / 1_000 % DAY_SECONDS);
     let mut year = 1970 + days / 366;
@@ -179,7 +179,7 @@ mod tests {
             for of_day in [0, 1, 43_200_500, 86_399_999] {
                 let at = UnixMillis(day * 86_400_000 + of_day);
                 let mut out = Vec::new();
-                write(at, &mut out);
+                put_rfc3339(&mut out, at);
                 assert_eq!(parse(std::str::from_utf8(&out).unwrap()), Some(at));
             }
         }

@@ -3,7 +3,9 @@
 //! Knows nothing of Kafka. Invariant: the value of a ledger record is the entry's canonical bytes, untouched, and a
 //! consumer can tell from the headers alone what follows what.
 
-use model::{Entry, EntryBody, EntryHash, PartitionId, Sequence};
+use std::{fmt, io::Write as _, ops::Range};
+
+use model::{Entry, EntryBody, EntryHash, PartitionId, Sequence, UnixMillis};
 
 use super::ports::{Header, LedgerRecord, OutRecord, PortError, Publisher, Target};
 
@@ -107,49 +109,55 @@ pub(crate) fn send_entry(
     (hash, canonical): (EntryHash, &[u8]),
     before: &PublishedHead,
 ) -> Result<PublishedHead, PortError> {
-    let partition = entry.partition;
+    let partition = entry.partition.0;
     // The charges topic has entries about money alone.
     let account = entry.body.charge().map(|charge| &*charge.conversation.subject.account);
     let charges = match account {
         Some(_) => ChargesHead { number: before.charges.number + 1, hash },
         None => before.charges,
     };
-    let sequence = entry.sequence.0.to_string();
-    let event_time = wire::rfc3339_of(entry.event_time);
-    let kind = format!("tarifa.billing.v1.{}", entry.body.kind().as_str());
-    let id = format!("{}/{}/{sequence}", names.ledger, partition.0);
-    let number = charges.number.to_string();
+    // All texts of an entry lie in one piece of memory.
+    let mut texts = Texts::default();
+    let id = texts.put(format_args!("{}/{partition}/{}", names.ledger, entry.sequence.0));
+    let sequence = texts.put(format_args!("{}", entry.sequence.0));
+    let kind = texts.put(format_args!("tarifa.billing.v1.{}", entry.body.kind().as_str()));
+    let time = texts.put_time(entry.event_time);
+    let number = texts.put(format_args!("{}", charges.number));
+    // The thread that the entry is about, if it is about one.
+    let key = entry
+        .body
+        .subject()
+        .map(|subject| texts.put(format_args!("{}:{}", subject.business_phone, subject.user)));
+    let charges_id = texts.put(format_args!("{}/{partition}/{}", names.charges, charges.number));
+    let source = texts.put(format_args!("{partition}"));
     let headers: [Header<'_>; 10] = [
         ("ce_specversion", Some(b"1.0")),
-        ("ce_id", Some(id.as_bytes())),
+        ("ce_id", Some(texts.get(&id))),
         ("ce_source", Some(names.source.as_bytes())),
-        ("ce_type", Some(kind.as_bytes())),
-        ("ce_time", Some(event_time.as_bytes())),
+        ("ce_type", Some(texts.get(&kind))),
+        ("ce_time", Some(texts.get(&time))),
         (header::CONTENT_TYPE, Some(PROTOBUF)),
-        (header::SEQUENCE, Some(sequence.as_bytes())),
+        (header::SEQUENCE, Some(texts.get(&sequence))),
         (header::PREVIOUS_HASH, Some(&before.hash.0)),
-        (header::CHARGES, Some(number.as_bytes())),
+        (header::CHARGES, Some(texts.get(&number))),
         (header::CHARGES_HASH, Some(&charges.hash.0)),
     ];
-    let key = thread_reference(&entry.body);
     publisher.send(&OutRecord {
-        target: Target::Ledger(partition),
-        key: key.as_deref().map(str::as_bytes),
+        target: Target::Ledger(entry.partition),
+        key: key.as_ref().map(|key| texts.get(key)),
         value: Some(canonical),
         headers: &headers,
     })?;
     if let Some(account) = account {
-        let id = format!("{}/{}/{number}", names.charges, partition.0);
-        let source = partition.0.to_string();
         let headers: [Header<'_>; 9] = [
             ("ce_specversion", Some(b"1.0")),
-            ("ce_id", Some(id.as_bytes())),
+            ("ce_id", Some(texts.get(&charges_id))),
             ("ce_source", Some(names.source.as_bytes())),
-            ("ce_type", Some(kind.as_bytes())),
-            ("ce_time", Some(event_time.as_bytes())),
+            ("ce_type", Some(texts.get(&kind))),
+            ("ce_time", Some(texts.get(&time))),
             (header::CONTENT_TYPE, Some(PROTOBUF)),
-            (header::SOURCE_PARTITION, Some(source.as_bytes())),
-            (header::SEQUENCE, Some(number.as_bytes())),
+            (header::SOURCE_PARTITION, Some(texts.get(&source))),
+            (header::SEQUENCE, Some(texts.get(&number))),
             (header::PREVIOUS_HASH, Some(&before.charges.hash.0)),
         ];
         publisher.send(&OutRecord {
@@ -207,7 +215,30 @@ pub(crate) fn send_dead_letter(
     })
 }
 
-/// The thread an entry is about: business phone and user reference; `None` for entries about none.
-fn thread_reference(body: &EntryBody) -> Option<String> {
-    body.subject().map(|subject| format!("{}:{}", subject.business_phone, subject.user))
+/// Texts one behind the other, each known by where it lies.
+struct Texts(Vec<u8>);
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self(Vec::with_capacity(256))
+    }
+}
+
+impl Texts {
+    fn put(&mut self, text: fmt::Arguments<'_>) -> Range<usize> {
+        let start = self.0.len();
+        // Memory takes whatever is written.
+        self.0.write_fmt(text).ok();
+        start..self.0.len()
+    }
+
+    fn put_time(&mut self, at: UnixMillis) -> Range<usize> {
+        let start = self.0.len();
+        wire::put_rfc3339(&mut self.0, at);
+        start..self.0.len()
+    }
+
+    fn get(&self, place: &Range<usize>) -> &[u8] {
+        &self.0[place.clone()]
+    }
 }

@@ -102,7 +102,7 @@ impl<'a> Object<'a> {
     fn time(&mut self, key: &str, at: UnixMillis) {
         self.key(key);
         self.out.push(b'"');
-        rfc3339::write(at, self.out);
+        rfc3339::put_rfc3339(self.out, at);
         self.out.push(b'"');
     }
 
