@@ -102,6 +102,10 @@ impl ClientSettings {
     pub fn client_config(&self, client_id: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers).set("client.id", client_id);
+        // A broker that comes back is found within a second or two; by default a client may look only each ten.
+        config.set("reconnect.backoff.max.ms", "2000");
+        // Clients measure themselves for the broker by default, with a lock for each record read.
+        config.set("enable.metrics.push", "false");
         let protocol = match (&self.tls, &self.sasl) {
             (None, None) => "plaintext",
             (Some(_), None) => "ssl",

@@ -9,7 +9,7 @@ use std::{
 };
 
 use model::{Offset, PartitionId};
-use pipeline::service::ports::{Broker, LedgerRecord, OwnedRecord, Place, PortError, Publisher};
+use pipeline::service::ports::{Broker, LedgerRecord, LogRecord, OwnedRecord, Place, PortError, Publisher};
 use rdkafka::{
     ClientContext, Message, Offset as KafkaOffset, TopicPartitionList,
     client::OAuthToken,
@@ -21,7 +21,7 @@ use rdkafka::{
 
 use crate::{
     ClientSettings, Sasl, SignIn, TopicNames,
-    member::{log, number, record_time, unavailable},
+    member::{log, log_record, number, record_time, unavailable},
     producer::TransactionalProducer,
     topics,
 };
@@ -291,6 +291,17 @@ impl Broker for Cluster {
         each: &mut dyn FnMut(OwnedRecord) -> ControlFlow<()>,
     ) -> Result<(), PortError> {
         self.read(&self.names.input, partition, from.0, &mut |message| each(owned(message)))
+    }
+
+    fn look_through_input(
+        &self,
+        partition: PartitionId,
+        from: Offset,
+        each: &mut dyn FnMut(&LogRecord<'_>) -> ControlFlow<()>,
+    ) -> Result<(), PortError> {
+        self.read(&self.names.input, partition, from.0, &mut |message| {
+            each(&log_record(message, message.timestamp()))
+        })
     }
 }
 

@@ -219,16 +219,11 @@ impl EventLog for Member {
             match self.consumer.poll(wait) {
                 None => break,
                 Some(Ok(message)) => {
-                    if let Timestamp::CreateTime(_) = message.timestamp() {
+                    let timestamp = message.timestamp();
+                    if let Timestamp::CreateTime(_) = timestamp {
                         return Err(producers_clock(&self.settings.topic, &message));
                     }
-                    each(&LogRecord {
-                        partition: PartitionId(u32::try_from(message.partition()).unwrap_or_default()),
-                        offset: Offset(u64::try_from(message.offset()).unwrap_or_default()),
-                        record_time: record_time(message.timestamp()),
-                        key: message.key(),
-                        value: message.payload(),
-                    });
+                    each(&log_record(&message, timestamp));
                     count += 1;
                     wait = Duration::ZERO;
                 }
@@ -326,6 +321,17 @@ fn producers_clock(topic: &str, message: &BorrowedMessage<'_>) -> PortError {
         message.offset(),
         message.partition()
     ))
+}
+
+/// A record as the client lends it.
+pub(crate) fn log_record<'m>(message: &'m BorrowedMessage<'_>, timestamp: Timestamp) -> LogRecord<'m> {
+    LogRecord {
+        partition: PartitionId(u32::try_from(message.partition()).unwrap_or_default()),
+        offset: Offset(u64::try_from(message.offset()).unwrap_or_default()),
+        record_time: record_time(timestamp),
+        key: message.key(),
+        value: message.payload(),
+    }
 }
 
 /// The broker's append time, in ms since 1970.

@@ -83,13 +83,18 @@ impl TransactionalProducer {
             .set("linger.ms", "2")
             .set("batch.num.messages", "20000")
             .set("queue.buffering.max.messages", "200000")
+            // What became of a record is asked once for all of a transaction.
+            .set("delivery.report.only.error", "true")
             .set_log_level(RDKafkaLogLevel::Warning);
         let delivery = Delivery { sign_in: client.sign_in(), failed: Mutex::new(None) };
         let producer: BaseProducer<Delivery> = config.create_with_context(delivery).map_err(unavailable)?;
         // A token, where one is needed, is handed out while polling, and the next call waits without polling.
         producer.poll(Duration::ZERO);
-        // A client that is not connected yet looks for its coordinator, and then only again half a second later.
+        // A client that is not connected looks for its coordinator in vain, and again only half a second later. Once it
+        // knows the brokers it leaves the one it was told to begin with, so that it takes a question that one of them has
+        // to answer.
         producer.client().fetch_metadata(Some(&names.ledger), INIT_TIME_MAX).map_err(unavailable)?;
+        producer.client().fetch_watermarks(&names.ledger, 0, INIT_TIME_MAX).map_err(unavailable)?;
         let made = Self { producer, names: names.clone() };
         made.again_while_retriable(INIT_TIME_MAX, |producer| producer.init_transactions(INIT_TIME_MAX))?;
         Ok(made)

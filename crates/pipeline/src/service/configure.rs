@@ -19,7 +19,7 @@ use wire::{Control, Words, decode_control};
 use super::{
     error::ServiceError,
     folding::FirstConfiguration,
-    ports::{Broker, OutRecord, OwnedRecord, Place, PortError, Target},
+    ports::{Broker, LogRecord, OutRecord, Place, PortError, Target},
 };
 
 /// How often another instance may get in before this one gives up writing.
@@ -28,6 +28,8 @@ const TRIES: u32 = 5;
 /// How long a configuration that was written may take to be seen in a partition.
 const SEEN_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
+/// Records from which on a search for a configuration is worth a second connection.
+const HALVED_FROM: u64 = 100_000;
 
 /// Up to where partitions are known to have no configuration.
 pub(crate) type Without = BTreeMap<PartitionId, Offset>;
@@ -181,8 +183,8 @@ fn in_ledger_topic(
     let entry = wire::decode_entry(&record.value, &mut Words::new()).ok();
     let Some(first) = entry.as_ref().and_then(of_entry) else { return Ok(None) };
     let mut content = Vec::new();
-    broker.read_input(partition, first.offset, &mut |record| {
-        if let Some((_, bytes)) = of_record(&record).filter(|(found, _)| found.offset == first.offset) {
+    broker.look_through_input(partition, first.offset, &mut |record| {
+        if let Some((_, bytes)) = of_record(record).filter(|(found, _)| found.offset == first.offset) {
             content = bytes;
         }
         ControlFlow::Break(())
@@ -190,15 +192,41 @@ fn in_ledger_topic(
     Ok(Some((first, content)))
 }
 
-/// Reads through the input from an offset up to the first configuration. Almost always that is the first record.
+/// Reads through the input from an offset up to the first configuration. Almost always that is the first record; before a
+/// backlog that has none, two connections read a half each.
 fn in_input(broker: &dyn Broker, partition: PartitionId, from: Offset) -> Result<Looked, ServiceError> {
     let (begin, end) = broker.input_range(partition)?;
     let from = from.max(begin);
+    if end.0.saturating_sub(from.0) < HALVED_FROM {
+        return Ok(in_range(broker, partition, from, None)?);
+    }
+    let middle = Offset(from.0 + (end.0 - from.0) / 2);
+    let (first, second) = thread::scope(|scope| {
+        let second = scope.spawn(|| in_range(broker, partition, middle, None));
+        let first = in_range(broker, partition, from, Some(middle));
+        (first, second.join())
+    });
+    match first? {
+        found @ Looked::Found(..) => Ok(found),
+        Looked::Without(_) => Ok(second.map_err(|_| ServiceError::ThreadEnded("search"))??),
+    }
+}
+
+/// Reads through the input from an offset to another, or to its end.
+fn in_range(
+    broker: &dyn Broker,
+    partition: PartitionId,
+    from: Offset,
+    end: Option<Offset>,
+) -> Result<Looked, PortError> {
     let (mut found, mut next) = (None, from);
-    if from < end {
-        broker.read_input(partition, from, &mut |record| {
+    if broker.input_range(partition)?.1 > from {
+        broker.look_through_input(partition, from, &mut |record| {
+            if end.is_some_and(|end| record.offset >= end) {
+                return ControlFlow::Break(());
+            }
             next = Offset(record.offset.0 + 1);
-            found = of_record(&record);
+            found = of_record(record);
             if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
     }
@@ -214,9 +242,9 @@ fn of_entry(entry: &Entry) -> Option<FirstConfiguration> {
     })
 }
 
-fn of_record(record: &OwnedRecord) -> Option<(FirstConfiguration, Vec<u8>)> {
+fn of_record(record: &LogRecord<'_>) -> Option<(FirstConfiguration, Vec<u8>)> {
     // An event's value begins with its id, a control record's with its time; the cheap half of the question first.
-    let value = record.value.as_deref().filter(|_| record.key.is_none())?;
+    let value = record.value.filter(|_| record.key.is_none())?;
     let Some(Control::Configuration { content_hash, effective_from, content }) = decode_control(value) else {
         return None;
     };

@@ -226,6 +226,28 @@ pub trait Broker: Send + Sync {
         from: Offset,
         each: &mut dyn FnMut(OwnedRecord) -> ControlFlow<()>,
     ) -> Result<(), PortError>;
+
+    /// The same without headers, and without copying what is only looked at: a backlog may be long.
+    ///
+    /// # Errors
+    /// The broker's.
+    fn look_through_input(
+        &self,
+        partition: PartitionId,
+        from: Offset,
+        each: &mut dyn FnMut(&LogRecord<'_>) -> ControlFlow<()>,
+    ) -> Result<(), PortError> {
+        self.read_input(partition, from, &mut |record| {
+            let OwnedRecord { offset, record_time, key, value, .. } = &record;
+            each(&LogRecord {
+                partition,
+                offset: *offset,
+                record_time: *record_time,
+                key: key.as_deref(),
+                value: value.as_deref(),
+            })
+        })
+    }
 }
 
 /// Why a port failed, as far as the service acts on it.
