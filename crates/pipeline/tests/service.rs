@@ -262,6 +262,23 @@ fn an_empty_machine_does_not_wait_for_records_that_the_input_never_had() {
 }
 
 #[test]
+fn an_empty_machine_does_not_wait_for_entries_that_another_input_never_books() {
+    let (cluster, folder) = (Cluster::new(), Folder::new());
+    cluster.talk(0, 10);
+    Run::new(&cluster, folder.data("data")).to_the_end();
+    let before = cluster.ledger();
+    // Longer than the input that was, but one exchange repeated.
+    let other = Cluster::new();
+    (0..20).for_each(|_| other.talk(0, 1));
+    cluster.topic().input = std::mem::take(&mut other.topic().input);
+    cluster.topic().end = 40;
+    let last = Run::new(&cluster, folder.data("other")).until(|now| reason(now).is_some());
+    let reason = reason(&last).unwrap();
+    assert!(reason.contains("is not the one that was read before"), "{reason}");
+    assert_eq!(cluster.ledger(), before, "nothing is published");
+}
+
+#[test]
 fn an_empty_machine_without_a_snapshot_needs_the_input_from_its_beginning() {
     let (cluster, folder) = (Cluster::new(), Folder::new());
     for exchange in 0..10 {

@@ -5,7 +5,7 @@
 
 use std::{fmt, io::Write as _, ops::Range};
 
-use model::{Entry, EntryBody, EntryHash, PartitionId, Sequence, UnixMillis};
+use model::{Entry, EntryBody, EntryHash, Offset, PartitionId, Sequence, UnixMillis};
 
 use super::ports::{Header, LedgerRecord, OutRecord, PortError, Publisher, Target};
 
@@ -49,12 +49,19 @@ impl Default for ChargesHead {
 pub(crate) struct PublishedHead {
     pub(crate) sequence: Sequence,
     pub(crate) hash: EntryHash,
+    /// Of the record that led to this entry.
+    pub(crate) offset: Offset,
     pub(crate) charges: ChargesHead,
 }
 
 impl Default for PublishedHead {
     fn default() -> Self {
-        Self { sequence: Sequence(0), hash: EntryHash::ZERO, charges: ChargesHead::default() }
+        Self {
+            sequence: Sequence(0),
+            hash: EntryHash::ZERO,
+            offset: Offset(0),
+            charges: ChargesHead::default(),
+        }
     }
 }
 
@@ -79,6 +86,7 @@ impl PublishedHead {
         Ok(Self {
             sequence: entry.sequence,
             hash: wire::chain_hash(&entry.previous_hash, &record.value),
+            offset: entry.offset,
             charges: ChargesHead { number, hash: EntryHash(hash) },
         })
     }
@@ -167,7 +175,7 @@ pub(crate) fn send_entry(
             headers: &headers,
         })?;
     }
-    Ok(PublishedHead { sequence: entry.sequence, hash, charges })
+    Ok(PublishedHead { sequence: entry.sequence, hash, offset: entry.offset, charges })
 }
 
 /// What is left of a quarantined record.

@@ -158,8 +158,11 @@ impl<S: Store> Publishing<S> {
     fn send(&mut self, partition: PartitionId, is_last: bool) -> Result<Option<UnderWay>, ServiceError> {
         let Some(outbox) = self.outboxes.get_mut(&partition) else { return Ok(None) };
         if !outbox.checked {
-            if outbox.committed < outbox.published.sequence {
-                return Ok(None);
+            let PublishedHead { sequence, offset, .. } = outbox.published;
+            if outbox.committed < sequence {
+                // Behind the record that led to the last published entry there must be as many entries as then.
+                let is_other = outbox.next_offset > offset;
+                return if is_other { Err(ServiceError::OtherInput { partition, offset }) } else { Ok(None) };
             }
             check_end(&self.reader, partition, &outbox.published)?;
             outbox.checked = true;
