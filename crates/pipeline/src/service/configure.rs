@@ -197,7 +197,10 @@ fn in_ledger_topic(
 fn in_input(broker: &dyn Broker, partition: PartitionId, from: Offset) -> Result<Looked, ServiceError> {
     let (begin, end) = broker.input_range(partition)?;
     let from = from.max(begin);
-    if end.0.saturating_sub(from.0) < HALVED_FROM {
+    if from >= end {
+        return Ok(Looked::Without(from));
+    }
+    if end.0 - from.0 < HALVED_FROM {
         return Ok(in_range(broker, partition, from, None)?);
     }
     let middle = Offset(from.0 + (end.0 - from.0) / 2);
@@ -220,16 +223,14 @@ fn in_range(
     end: Option<Offset>,
 ) -> Result<Looked, PortError> {
     let (mut found, mut next) = (None, from);
-    if broker.input_range(partition)?.1 > from {
-        broker.look_through_input(partition, from, &mut |record| {
-            if end.is_some_and(|end| record.offset >= end) {
-                return ControlFlow::Break(());
-            }
-            next = Offset(record.offset.0 + 1);
-            found = of_record(record);
-            if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-    }
+    broker.look_through_input(partition, from, &mut |record| {
+        if end.is_some_and(|end| record.offset >= end) {
+            return ControlFlow::Break(());
+        }
+        next = Offset(record.offset.0 + 1);
+        found = of_record(record);
+        if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
     Ok(found.map_or(Looked::Without(next), |(first, content)| Looked::Found(first, content)))
 }
 

@@ -136,8 +136,6 @@ pub(crate) fn send_entry(
         .body
         .subject()
         .map(|subject| texts.put(format_args!("{}:{}", subject.business_phone, subject.user)));
-    let charges_id = texts.put(format_args!("{}/{partition}/{}", names.charges, charges.number));
-    let source = texts.put(format_args!("{partition}"));
     let headers: [Header<'_>; 10] = [
         ("ce_specversion", Some(b"1.0")),
         ("ce_id", Some(texts.get(&id))),
@@ -157,9 +155,11 @@ pub(crate) fn send_entry(
         headers: &headers,
     })?;
     if let Some(account) = account {
+        let id = texts.put(format_args!("{}/{partition}/{}", names.charges, charges.number));
+        let source = texts.put(format_args!("{partition}"));
         let headers: [Header<'_>; 9] = [
             ("ce_specversion", Some(b"1.0")),
-            ("ce_id", Some(texts.get(&charges_id))),
+            ("ce_id", Some(texts.get(&id))),
             ("ce_source", Some(names.source.as_bytes())),
             ("ce_type", Some(texts.get(&kind))),
             ("ce_time", Some(texts.get(&time))),
