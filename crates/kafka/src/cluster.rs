@@ -5,6 +5,7 @@
 use std::{
     ops::ControlFlow,
     sync::{Mutex, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -120,6 +121,52 @@ impl Cluster {
         Ok(consumer)
     }
 
+    /// Refuses topics that are not set as they have to be.
+    fn check_topics(&self) -> Result<(), PortError> {
+        // With tokens the client library cannot ask for a topic's settings.
+        if matches!(self.client.sasl, Some(Sasl::OAuthBearer { .. })) {
+            return Ok(());
+        }
+        let report = topics::check(&self.client, &self.names).map_err(|error| {
+            PortError::Unavailable(match std::error::Error::source(&error) {
+                Some(source) => format!("{error}: {source}"),
+                None => error.to_string(),
+            })
+        })?;
+        if report.differences.is_empty() {
+            return Ok(());
+        }
+        let all = report.differences.iter().map(|one| {
+            format!(
+                "{}: `{}` is {}, has to be {}: {}; mend it with: {}",
+                one.topic, one.setting, one.found, one.wanted, one.why, one.mend
+            )
+        });
+        Err(PortError::Settings(all.collect::<Vec<_>>().join("\n")))
+    }
+
+    fn found_place(&self) -> Result<Place, PortError> {
+        self.with_consumer(|consumer| {
+            let metadata =
+                consumer.fetch_metadata(Some(&self.names.input), ANSWER_TIME_MAX).map_err(unavailable)?;
+            let topic = metadata.topics().first();
+            let partitions = topic.map_or(0, |topic| topic.partitions().len());
+            if partitions == 0 {
+                return Err(PortError::Settings(format!(
+                    "the topic {} is not there: make it with `tarifa topics create`",
+                    self.names.input
+                )));
+            }
+            let cluster = consumer.client().fetch_cluster_id(ANSWER_TIME_MAX);
+            Ok(Place {
+                cluster: cluster
+                    .ok_or_else(|| PortError::Unavailable("the cluster does not tell its id".to_owned()))?,
+                input: self.names.input.clone(),
+                partitions: u32::try_from(partitions).unwrap_or(u32::MAX),
+            })
+        })
+    }
+
     fn range(&self, topic: &str, partition: PartitionId) -> Result<(u64, u64), PortError> {
         self.with_consumer(|consumer| range(consumer, topic, partition))
     }
@@ -192,43 +239,14 @@ fn read_assigned(
 
 impl Broker for Cluster {
     fn place(&self) -> Result<Place, PortError> {
-        // With tokens the client library cannot ask for a topic's settings.
-        if !matches!(self.client.sasl, Some(Sasl::OAuthBearer { .. })) {
-            let report = topics::check(&self.client, &self.names).map_err(|error| {
-                PortError::Unavailable(match std::error::Error::source(&error) {
-                    Some(source) => format!("{error}: {source}"),
-                    None => error.to_string(),
-                })
-            })?;
-            if !report.differences.is_empty() {
-                let all = report.differences.iter().map(|one| {
-                    format!(
-                        "{}: `{}` is {}, has to be {}: {}; mend it with: {}",
-                        one.topic, one.setting, one.found, one.wanted, one.why, one.mend
-                    )
-                });
-                return Err(PortError::Settings(all.collect::<Vec<_>>().join("\n")));
-            }
-        }
-        self.with_consumer(|consumer| {
-            let metadata =
-                consumer.fetch_metadata(Some(&self.names.input), ANSWER_TIME_MAX).map_err(unavailable)?;
-            let topic = metadata.topics().first();
-            let partitions = topic.map_or(0, |topic| topic.partitions().len());
-            if partitions == 0 {
-                return Err(PortError::Settings(format!(
-                    "the topic {} is not there: make it with `tarifa topics create`",
-                    self.names.input
-                )));
-            }
-            let cluster = consumer.client().fetch_cluster_id(ANSWER_TIME_MAX);
-            Ok(Place {
-                cluster: cluster
-                    .ok_or_else(|| PortError::Unavailable("the cluster does not tell its id".to_owned()))?,
-                input: self.names.input.clone(),
-                partitions: u32::try_from(partitions).unwrap_or(u32::MAX),
-            })
-        })
+        // Two clients have to find the cluster; neither waits for the other.
+        let (checked, place) = thread::scope(|scope| {
+            let checked = scope.spawn(|| self.check_topics());
+            let place = self.found_place();
+            (checked.join(), place)
+        });
+        checked.map_err(|_| PortError::Unavailable("the check of the topics ended".to_owned()))??;
+        place
     }
 
     fn publisher(&self, of: Option<PartitionId>) -> Result<Box<dyn Publisher>, PortError> {

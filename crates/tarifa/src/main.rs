@@ -15,8 +15,14 @@ use std::{
 };
 
 use clap::Parser;
+use tikv_jemallocator::Jemalloc;
 
 use crate::{cli::Cli, output::Out};
+
+/// What one thread asks for another gives back: records on their way in and out, and their headers. The usual allocator
+/// makes the two wait for each other; the client library, in C, uses this one too.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -19,7 +19,7 @@ use wire::{Control, Words, decode_control};
 use super::{
     error::ServiceError,
     folding::FirstConfiguration,
-    ports::{Broker, LogRecord, OutRecord, Place, PortError, Target},
+    ports::{Broker, LogRecord, OutRecord, Place, PortError, Publisher, Target},
 };
 
 /// How often another instance may get in before this one gives up writing.
@@ -56,10 +56,20 @@ pub(crate) fn ensure<S: Store>(
     let (adopted, without) = match known(reader, broker, place)? {
         Some(adopted) => (adopted, Without::new()),
         // All partitions got theirs at once, so the first one tells.
-        None => match in_input(broker, PartitionId(0), Offset(0))? {
-            Looked::Found(first, _) => (first.configured, Without::new()),
-            Looked::Without(end) => write(broker, place, given, end)?,
-        },
+        None => {
+            // A backlog takes a while to look through, and a publisher to be made.
+            let (looked, publisher) = thread::scope(|scope| {
+                let publisher = scope.spawn(|| broker.publisher(None));
+                (in_input(broker, PartitionId(0), Offset(0)), publisher.join())
+            });
+            match looked? {
+                Looked::Found(first, _) => (first.configured, Without::new()),
+                Looked::Without(end) => {
+                    let publisher = publisher.map_err(|_| ServiceError::ThreadEnded("making of a publisher"))?;
+                    write(broker, place, given, (publisher?, end))?
+                }
+            }
+        }
     };
     if is_explicit && adopted.content != given.content_hash() {
         return Err(ServiceError::OtherConfiguration {
@@ -94,7 +104,7 @@ fn write(
     broker: &dyn Broker,
     place: &Place,
     given: &Arc<Configuration>,
-    mut end: Offset,
+    (mut publisher, mut end): (Box<dyn Publisher>, Offset),
 ) -> Result<(Configured, Without), ServiceError> {
     let content = given.to_bytes();
     let configured = Configured { content: given.content_hash(), effective_from: UnixMillis(0) };
@@ -106,7 +116,6 @@ fn write(
     );
     let mut last = PortError::Unavailable("no transaction was tried".to_owned());
     for _ in 0..TRIES {
-        let mut publisher = broker.publisher(None)?;
         // Another instance may have written it before it was shut out.
         end = match in_input(broker, PartitionId(0), end)? {
             Looked::Found(first, _) => return Ok((first.configured, Without::new())),
@@ -137,6 +146,7 @@ fn write(
             }
             Err(error) => last = error,
         }
+        publisher = broker.publisher(None)?;
     }
     Err(last.into())
 }

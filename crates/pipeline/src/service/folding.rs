@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
     path::PathBuf,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use ledger::{
@@ -143,15 +143,14 @@ impl Folding {
         self.projector.next_offset()
     }
 
-    /// Whether a checkpoint is due: by records, or by the time since the newest one if there is anything new.
-    pub(crate) fn is_checkpoint_due(&self, records: u64, interval: Duration) -> bool {
-        let since = self.since_checkpoint();
-        since >= records || (since > 0 && self.saved_at.elapsed() >= interval)
+    /// When the newest checkpoint was written, or this began.
+    pub(crate) fn saved_at(&self) -> Instant {
+        self.saved_at
     }
 
-    /// Records since the newest checkpoint.
+    /// Records since the newest checkpoint; none while what the ledger has is folded again, as there can be none then.
     pub(crate) fn since_checkpoint(&self) -> u64 {
-        self.projector.next_offset().0.saturating_sub(self.saved.0.0)
+        if self.caught_up { self.projector.next_offset().0.saturating_sub(self.saved.0.0) } else { 0 }
     }
 
     /// The words so far.
@@ -288,7 +287,7 @@ impl Folding {
     /// # Errors
     /// The disk's.
     pub(crate) fn checkpoint(&mut self) -> Result<(), ServiceError> {
-        if self.unconfirmed.is_some() || !self.caught_up || self.since_checkpoint() == 0 {
+        if self.unconfirmed.is_some() || self.since_checkpoint() == 0 {
             return Ok(());
         }
         let checkpoint = checkpoints::write(&mut self.projector, &mut self.state, self.saved, &mut |_| {})?;

@@ -89,7 +89,8 @@ pub struct ServiceOptions {
     pub snapshots: Option<PathBuf>,
     /// How often a partition's snapshot is written, if it has changed.
     pub snapshot_interval: Duration,
-    /// Records of a partition after which its state is written.
+    /// Records that all partitions together may have to fold again after a restart: with so many, the state of one is
+    /// written.
     pub checkpoint_records: u64,
     /// What a topic without a configuration adopts.
     pub configuration: Arc<Configuration>,

@@ -49,7 +49,7 @@ impl Piece {
         self.entries.first().map(|entry| entry.sequence)
     }
 
-    fn last(&self) -> Option<Sequence> {
+    pub(crate) fn last(&self) -> Option<Sequence> {
         self.entries.last().map(|entry| entry.sequence)
     }
 

@@ -185,13 +185,20 @@ impl<S: Store> Publishing<S> {
             outbox.next_tick = Instant::now() + self.tick_interval;
             send_tick(&mut *outbox.publisher, partition)?;
         }
+        let last = pieces.last().and_then(Piece::last);
         for piece in pieces {
             let letters = originals(&*self.broker, partition, &piece.entries)?;
             for index in 0..piece.entries.len() {
                 let Some((entry, hash, canonical)) = piece.get(index) else { break };
                 let before = under_way.head;
-                under_way.head =
-                    send_entry(&mut *outbox.publisher, &self.names, entry, (hash, canonical), &before)?;
+                let is_last = last == Some(entry.sequence);
+                under_way.head = send_entry(
+                    &mut *outbox.publisher,
+                    &self.names,
+                    entry,
+                    (hash, canonical),
+                    (&before, is_last),
+                )?;
                 under_way.oldest = under_way.oldest.or(Some(entry.record_time));
                 if matches!(entry.body, EntryBody::RecordQuarantined(_)) {
                     let letter = letters.get(&entry.offset).map_or_else(DeadLetter::lost, DeadLetter::of);

@@ -46,7 +46,7 @@ pub(crate) struct ServiceConfig {
     pub(crate) tick_interval_ms: Option<u64>,
     /// Without a sign of life for this long, partitions go to others.
     pub(crate) session_timeout_ms: Option<u64>,
-    /// Records of a partition after which its state is written.
+    /// Records of all partitions together that a restart may have to fold again.
     pub(crate) checkpoint_records: Option<u64>,
 }
 

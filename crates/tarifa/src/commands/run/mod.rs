@@ -27,6 +27,8 @@ use crate::{
 };
 
 const APP_DEFAULT: &str = "tarifa";
+/// Folded again within four seconds on two cores, so that a restart takes no longer than five.
+const CHECKPOINT_RECORDS: u64 = 3_000_000;
 
 /// Run the service: read events from Kafka, bill them, and publish what was booked, each entry exactly once
 #[derive(Debug, clap::Args)]
@@ -67,8 +69,8 @@ pub(crate) struct RunArgs {
     /// Without a sign of life for so long, an instance's partitions go to the others, in ms [default: 10000]
     #[arg(long, env = "TARIFA_SESSION_TIMEOUT_MS", hide_env_values = true, value_name = "MS")]
     session_timeout_ms: Option<u64>,
-    /// Records of a partition after which its state is written: a restart folds at most so many again
-    /// [default: 500000]
+    /// Records that a restart may have to fold again, of all partitions together: with so many, the state of one is
+    /// written [default: 3000000]
     #[arg(long, env = "TARIFA_CHECKPOINT_RECORDS", hide_env_values = true, value_name = "COUNT")]
     checkpoint_records: Option<u64>,
     /// Folder that all instances share, for snapshots: an empty machine that takes a partition over folds a short tail
@@ -111,7 +113,7 @@ pub(crate) fn run(args: &RunArgs, config: &Config, _out: &mut Out) -> Result<(),
         commit_interval: ms(None, settings.commit_interval_ms, 50),
         publish_interval: ms(args.publish_interval_ms, settings.publish_interval_ms, 200),
         tick_interval: ms(args.tick_interval_ms, settings.tick_interval_ms, 60_000),
-        checkpoint_records: args.checkpoint_records.or(settings.checkpoint_records).unwrap_or(500_000),
+        checkpoint_records: args.checkpoint_records.or(settings.checkpoint_records).unwrap_or(CHECKPOINT_RECORDS),
         snapshots: args.snapshots.clone().or_else(|| settings.snapshots.clone()),
         snapshot_interval: ms(args.snapshot_interval_ms, settings.snapshot_interval_ms, 300_000),
         configuration: args.adopt.configuration(config)?,

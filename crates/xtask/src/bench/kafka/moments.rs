@@ -92,7 +92,7 @@ impl Moments<'_> {
         let folder = folder.to_string_lossy();
         // A snapshot is of a checkpoint, of which a partition has a few by the end of the traffic.
         let events = self.threads() * EVENTS_PER_THREAD;
-        let checkpoint = (events / u64::from(self.wanted.partitions) / CHECKPOINTS).max(1).to_string();
+        let checkpoint = (events / CHECKPOINTS).max(1).to_string();
         let more = ["--checkpoint-records", &checkpoint, "--snapshot-interval-ms", SNAPSHOT_INTERVAL_MS];
         self.stage.start(installation, data, &[&more[..], &["--snapshots", &folder]].concat())
     }
