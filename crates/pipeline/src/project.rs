@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// How many batches or groups may wait for the next thread.
-const QUEUE_BATCHES: usize = 4;
+const QUEUE_BATCHES: usize = 2;
 const QUEUE_GROUPS: usize = 1;
 /// An input that comes slowly, such as a pipe, is committed at least this often.
 const COMMIT_AFTER: Duration = Duration::from_secs(2);

@@ -18,8 +18,13 @@ const BUCKET_BITS: u32 = BUCKETS.trailing_zeros();
 /// Ids that are new since the last checkpoint, each with its bucket. Four bytes an id.
 #[derive(Debug, Clone)]
 pub struct NewIds {
-    parts: Vec<Vec<u32>>,
+    parts: Parts,
+    /// What others have gathered: put together only on its way out, as both at once would need twice the room.
+    more: Vec<Parts>,
 }
+
+/// Ids by their first bits.
+type Parts = Vec<Vec<u32>>;
 
 impl Default for NewIds {
     fn default() -> Self {
@@ -32,7 +37,7 @@ impl NewIds {
     #[must_use]
     pub fn expecting(count: usize) -> Self {
         let parts = 1_usize << PART_BITS;
-        Self { parts: (0..parts).map(|_| Vec::with_capacity(count / parts)).collect() }
+        Self { parts: (0..parts).map(|_| Vec::with_capacity(count / parts)).collect(), more: Vec::new() }
     }
 
     /// Adds an id and its bucket, 0 to 1023.
@@ -56,44 +61,51 @@ impl NewIds {
 
     /// Adds all that another has.
     pub fn append(&mut self, other: Self) {
-        for (part, mut more) in self.parts.iter_mut().zip(other.parts) {
-            part.append(&mut more);
-        }
+        self.more.push(other.parts);
+        self.more.extend(other.more);
     }
 
     /// How many have been added.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.parts.iter().map(Vec::len).sum()
+        self.all().flatten().map(Vec::len).sum()
     }
 
     /// Whether none has been added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.parts.iter().all(Vec::is_empty)
+        self.len() == 0
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Parts> {
+        std::iter::once(&self.parts).chain(&self.more)
     }
 
     /// Sorts them, on two threads.
     pub(super) fn sort(&mut self) {
-        let sort = |parts: &mut [Vec<u32>]| {
-            for part in parts {
-                part.sort_unstable();
-                part.dedup();
-            }
+        let sort = |parts: Vec<&mut [Vec<u32>]>| {
+            parts.into_iter().flatten().for_each(|part| part.sort_unstable());
         };
-        let (first, second) = self.parts.split_at_mut(1 << (PART_BITS - 1));
+        let all = std::iter::once(&mut self.parts).chain(&mut self.more);
+        let (first, second): (Vec<_>, Vec<_>) =
+            all.map(|parts| parts.split_at_mut(1 << (PART_BITS - 1))).unzip();
         thread::scope(|scope| {
             scope.spawn(|| sort(second));
             sort(first);
         });
     }
 
-    /// Gives the bytes of all pairs in order, piece by piece.
+    /// Gives the bytes of all pairs in order, each once, piece by piece. They have been sorted.
     pub(super) fn each_piece<E>(&self, mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        let mut piece: Vec<Pair> = Vec::new();
-        for (number, part) in (0_u32..).zip(&self.parts) {
+        let (mut rests, mut piece): (Vec<u32>, Vec<Pair>) = (Vec::new(), Vec::new());
+        for number in 0..1_u32 << PART_BITS {
+            rests.clear();
+            self.all().for_each(|parts| rests.extend(&parts[number as usize]));
+            // A few runs that are in order each: this way of sorting takes them as such.
+            rests.sort();
+            rests.dedup();
             piece.clear();
-            piece.extend(part.iter().map(|rest| {
+            piece.extend(rests.iter().map(|rest| {
                 let [a, b, c, d] = (number << REST_BITS | rest >> PART_BITS).to_be_bytes();
                 let [_, _, high, low] = (rest & (u32::from(BUCKETS) - 1)).to_be_bytes();
                 [a, b, c, d, high, low]

@@ -65,7 +65,8 @@ pub(crate) fn ensure<S: Store>(
             match looked? {
                 Looked::Found(first, _) => (first.configured, Without::new()),
                 Looked::Without(end) => {
-                    let publisher = publisher.map_err(|_| ServiceError::ThreadEnded("making of a publisher"))?;
+                    let publisher =
+                        publisher.map_err(|_| ServiceError::ThreadEnded("making of a publisher"))?;
                     write(broker, place, given, (publisher?, end))?
                 }
             }

@@ -19,7 +19,7 @@ const TRANSACTION_ENTRIES: usize = 10_000;
 const WAITING_ENTRIES: usize = 50_000;
 /// While what came before this instance is worked off, nobody waits for a single entry, and a transaction costs the broker
 /// about the same however little is in it: a partition has one this often.
-const BACKLOG_INTERVAL: Duration = Duration::from_secs(1);
+const BACKLOG_INTERVAL: Duration = Duration::from_secs(3);
 /// Entries of a backlog that do not wait for that.
 const BACKLOG_ENTRIES: usize = 5_000;
 /// A backlog ends so many records before its end: those are no more than a moment's.

@@ -151,10 +151,10 @@ impl Projecting {
     /// pauses little. How many records all partitions together would fold again is what a restart waits for.
     fn checkpoint_one(&mut self) {
         let foldings = || self.foldings.iter().filter(|(_, folding)| folding.since_checkpoint() > 0);
-        let are_many = foldings().map(|(_, folding)| folding.since_checkpoint()).sum::<u64>()
-            >= self.checkpoint_records;
-        let due = foldings()
-            .filter(|(_, folding)| are_many || folding.saved_at().elapsed() >= CHECKPOINT_INTERVAL);
+        let are_many =
+            foldings().map(|(_, folding)| folding.since_checkpoint()).sum::<u64>() >= self.checkpoint_records;
+        let due =
+            foldings().filter(|(_, folding)| are_many || folding.saved_at().elapsed() >= CHECKPOINT_INTERVAL);
         let most = due.max_by_key(|(_, folding)| folding.since_checkpoint()).map(|(partition, _)| *partition);
         if let Some(partition) = most {
             self.checkpoint(partition);

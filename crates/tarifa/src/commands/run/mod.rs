@@ -113,7 +113,10 @@ pub(crate) fn run(args: &RunArgs, config: &Config, _out: &mut Out) -> Result<(),
         commit_interval: ms(None, settings.commit_interval_ms, 50),
         publish_interval: ms(args.publish_interval_ms, settings.publish_interval_ms, 200),
         tick_interval: ms(args.tick_interval_ms, settings.tick_interval_ms, 60_000),
-        checkpoint_records: args.checkpoint_records.or(settings.checkpoint_records).unwrap_or(CHECKPOINT_RECORDS),
+        checkpoint_records: args
+            .checkpoint_records
+            .or(settings.checkpoint_records)
+            .unwrap_or(CHECKPOINT_RECORDS),
         snapshots: args.snapshots.clone().or_else(|| settings.snapshots.clone()),
         snapshot_interval: ms(args.snapshot_interval_ms, settings.snapshot_interval_ms, 300_000),
         configuration: args.adopt.configuration(config)?,
