@@ -199,7 +199,32 @@ fn a_lost_ledger_topic_is_written_again_with_the_same_numbers_if_that_is_asked_f
         Run { republish_ledger: true, ..Run::new(&cluster, folder.data("data")) }.to_the_end();
         assert_eq!(cluster.ledger(), before);
         assert_eq!(numbers(&cluster), (1..=before.len() as u64).collect::<Vec<_>>());
+        // What the charges topic still has comes again under the numbers that it had.
+        let (all, still) = (charges_of(&before).len(), charges_of(&before[..left]).len());
+        let expected: Vec<String> =
+            (1..=all).chain(still + 1..=all).map(|number| number.to_string()).collect();
+        assert_eq!(cluster.topic().charges, expected);
     }
+}
+
+#[test]
+fn the_last_entry_of_a_transaction_says_how_many_charges_there_are() {
+    let (cluster, folder) = (Cluster::new(), Folder::new());
+    for day in 0..3 {
+        cluster.talk(day * 10, day * 10 + 10);
+        Run::new(&cluster, folder.data("data")).to_the_end();
+    }
+    let values = cluster.ledger();
+    let topic = cluster.topic();
+    for (index, record) in topic.ledger.iter().enumerate() {
+        let told = record.headers.iter().find(|(name, _)| name == "tarifa_charges");
+        let told = told.map(|(_, value)| String::from_utf8(value.clone()).unwrap());
+        let is_last = topic.transactions.contains(&(index + 1));
+        let charges = charges_of(&values[..=index]).len();
+        assert_eq!(told, is_last.then(|| charges.to_string()), "entry {}", index + 1);
+    }
+    assert_eq!(topic.charges.len(), charges_of(&values).len());
+    assert!(topic.transactions.len() > 2 && topic.transactions.len() < values.len());
 }
 
 #[test]
@@ -377,6 +402,13 @@ fn what_cannot_be_billed_goes_to_the_dead_letters_as_it_came() {
         expected.map(|(key, trace, why, at)| (key, trace.to_owned(), why.to_owned(), at.to_owned()));
     assert_eq!(letters, expected);
     assert_eq!(topic.dead_letters[1].value, stray.value);
+}
+
+/// Those of the entries that are about money.
+fn charges_of(entries: &[Vec<u8>]) -> Vec<&Vec<u8>> {
+    let mut words = wire::Words::new();
+    let mut is_charge = |value: &[u8]| wire::decode_entry(value, &mut words).unwrap().body.charge().is_some();
+    entries.iter().filter(|value| is_charge(value)).collect()
 }
 
 /// The numbers of the entries in the ledger topic.

@@ -10,7 +10,7 @@ use model::{Entry, Offset, PartitionId, Sequence};
 
 use super::{
     error::ServiceError,
-    outgoing::PublishedHead,
+    outgoing::{ChargesHead, PublishedHead},
     pins,
     ports::{Broker, LedgerRecord},
 };
@@ -35,8 +35,11 @@ impl<S: Store> Belonging<'_, S> {
         let (published, entry) = match self.broker.ledger_last(partition)? {
             None => (PublishedHead::default(), None),
             Some(record) => {
-                let head = PublishedHead::of_record(&record, partition)
+                let (mut head, charges) = PublishedHead::of_record(&record, partition)
                     .map_err(|what| ServiceError::ForeignLedger { partition, offset: record.offset, what })?;
+                if charges.is_none() {
+                    head.charges = self.counted_charges(partition)?;
+                }
                 (head, Some(decode(partition, &record)?))
             }
         };
@@ -56,6 +59,23 @@ impl<S: Store> Belonging<'_, S> {
             );
         }
         Ok((published, entry))
+    }
+
+    /// How many entries of a ledger topic are in the charges topic, where its last record does not say so: a copy or a
+    /// backup may end within a transaction.
+    fn counted_charges(&self, partition: PartitionId) -> Result<ChargesHead, ServiceError> {
+        let (mut charges, mut failed) = (ChargesHead::default(), None);
+        self.broker.read_ledger(partition, Offset(0), &mut |record| match decode(partition, &record) {
+            Ok(entry) => {
+                charges.count(&entry, &record.value);
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        })?;
+        failed.map_or(Ok(charges), Err)
     }
 
     /// Entries are removed from the front of a topic, by its retention or by hand.

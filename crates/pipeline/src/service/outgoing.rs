@@ -67,12 +67,15 @@ impl Default for PublishedHead {
 }
 
 impl PublishedHead {
-    /// Reads where publishing stands from the last record of the ledger topic: the last of a transaction, as others are
-    /// not seen before it is ended.
+    /// Reads where publishing stands from the last record of the ledger topic, and how many charges there are if that
+    /// says so: it does unless a transaction was cut in two, as others are not seen before it is ended.
     ///
     /// # Errors
     /// What makes it no record of ours.
-    pub(crate) fn of_record(record: &LedgerRecord, partition: PartitionId) -> Result<Self, String> {
+    pub(crate) fn of_record(
+        record: &LedgerRecord,
+        partition: PartitionId,
+    ) -> Result<(Self, Option<ChargesHead>), String> {
         let entry =
             wire::decode_entry(&record.value, &mut wire::Words::new()).map_err(|error| error.to_string())?;
         if entry.partition != partition {
@@ -82,15 +85,24 @@ impl PublishedHead {
             |name: &str| record.headers.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value);
         let number = value(header::CHARGES).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
         let hash = value(header::CHARGES_HASH).and_then(|bytes| bytes.as_slice().try_into().ok());
-        let (Some(number), Some(hash)) = (number, hash) else {
-            return Err(format!("it has no headers `{}` and `{}`", header::CHARGES, header::CHARGES_HASH));
-        };
-        Ok(Self {
+        let charges = number.zip(hash).map(|(number, hash)| ChargesHead { number, hash: EntryHash(hash) });
+        let head = Self {
             sequence: entry.sequence,
             hash: wire::chain_hash(&entry.previous_hash, &record.value),
             offset: entry.offset,
-            charges: ChargesHead { number, hash: EntryHash(hash) },
-        })
+            charges: charges.unwrap_or_default(),
+        };
+        Ok((head, charges))
+    }
+}
+
+impl ChargesHead {
+    /// Counts the entry of a record of the ledger topic, if it is in the charges topic as well.
+    pub(crate) fn count(&mut self, entry: &Entry, canonical: &[u8]) {
+        if entry.body.charge().is_some() {
+            self.number += 1;
+            self.hash = wire::chain_hash(&entry.previous_hash, canonical);
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::{
@@ -47,7 +47,10 @@ pub(crate) struct Topic {
     pub(crate) cluster: String,
     pub(crate) input: Vec<OwnedRecord>,
     pub(crate) ledger: Vec<LedgerRecord>,
-    pub(crate) charges: usize,
+    /// What the records of the charges topic say they are: their numbers.
+    pub(crate) charges: Vec<String>,
+    /// Where the transactions of the ledger topic end.
+    pub(crate) transactions: BTreeSet<usize>,
     pub(crate) dead_letters: Vec<OwnedRecord>,
     /// The first record of the input that is still there.
     pub(crate) begin: u64,
@@ -231,7 +234,11 @@ impl Publisher for Producer {
                         headers.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
                     topic.ledger.push(LedgerRecord { offset, value: value.unwrap_or_default(), headers });
                 }
-                Target::Charges => topic.charges += 1,
+                Target::Charges => {
+                    let number = headers.into_iter().find(|(name, _)| name == "tarifa_sequence");
+                    let number = number.and_then(|(_, value)| String::from_utf8(value?).ok());
+                    topic.charges.push(number.unwrap());
+                }
                 Target::DeadLetter => {
                     let (offset, record_time) = (Offset(topic.dead_letters.len() as u64), UnixMillis(0));
                     topic.dead_letters.push(OwnedRecord { offset, record_time, key, value, headers });
@@ -244,6 +251,8 @@ impl Publisher for Producer {
                 }
             }
         }
+        let end = topic.ledger.len();
+        topic.transactions.insert(end);
         if fault == Some(End::LostAnswer) {
             return Err(PortError::Unavailable("as the test asked".to_owned()));
         }
