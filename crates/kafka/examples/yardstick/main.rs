@@ -5,7 +5,8 @@
 //! `live BROKERS PREFIX FILE RATE SECONDS` sends events at a rate and tells when their entries become visible.
 //! `ledger-count BROKERS PREFIX` tells how many entries are visible.
 //!
-//! Knows no rules. Invariant: its client has the settings of the service's own.
+//! Knows no rules. Invariant: its client has the settings of the service's own. Its allocator is the system's, as what it
+//! does allocates little.
 #![expect(clippy::print_stdout, reason = "its results are for the bench")]
 
 mod full;
