@@ -93,9 +93,18 @@ pub enum PipelineError {
     /// The directory of a service was opened as that of an embedded log.
     #[error(
         "{path} is the directory of a service, whose log is in Kafka: verify it with `tarifa verify`, and read its \
-         books with `tarifa collect`", path = .path.display()
+         books with `tarifa collect`; quarantined records are on the dead-letter topic", path = .path.display()
     )]
     ServiceDirectory {
+        /// The directory.
+        path: std::path::PathBuf,
+    },
+    /// A book was opened as the directory of an embedded log.
+    #[error(
+        "{path} is a book, collected from the ledger topic: it has no log, no secret and no quarantine; what cannot be read \
+         from it is asked of the directory that has these, or of the topics", path = .path.display()
+    )]
+    BookDirectory {
         /// The directory.
         path: std::path::PathBuf,
     },

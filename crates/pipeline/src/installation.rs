@@ -42,6 +42,9 @@ impl Installation<SledStore> {
         if crate::service::is_service_directory(path) {
             return Err(PipelineError::ServiceDirectory { path: path.to_owned() });
         }
+        if crate::book::is_book(path) {
+            return Err(PipelineError::BookDirectory { path: path.to_owned() });
+        }
         let store = match SledStore::open(&dir.ledger()) {
             Ok(store) => store,
             Err(error) if error.is_damage() => {

@@ -8,7 +8,7 @@ use common::{Place, project, traffic};
 use ledger::RawEntry;
 use model::{Offset, PartitionId, Sequence};
 use pipeline::{
-    EMBEDDED_PARTITION, PipelineError,
+    EMBEDDED_PARTITION, Installation, PipelineError,
     book::{Book, BookError, BookPartition, Collector, Origin, is_book},
 };
 
@@ -61,6 +61,16 @@ fn collected(entries: &[RawEntry], place: &Place, runs: usize) -> Book {
     }
     assert!(is_book(&path));
     Book::open(&path).unwrap()
+}
+
+#[test]
+fn a_book_is_not_opened_as_the_directory_of_a_log() {
+    let (place, entries) = booked();
+    drop(collected(&entries, &place, 1));
+    let path = place.folder.path().join("book-1");
+    let refused = Installation::open(&path, true, &mut |_| {}).unwrap_err();
+    assert!(refused.to_string().contains("is a book, collected from the ledger topic"), "{refused}");
+    assert!(!path.join("secret").exists(), "a book has none, and is given none");
 }
 
 #[test]

@@ -23,8 +23,9 @@ pub enum ServiceError {
     /// The ledger topic ends with another entry than this ledger has at that place.
     #[error(
         "partition {partition}: the ledger topic has entry {sequence} with hash {published}, this directory has {own}: \
-         it was changed from outside, or the secret or configuration is another; remove the data directory of this \
-         instance to rebuild it from the input topic, and run `tarifa verify` on the book", partition = .partition.0,
+         it was changed from outside, or the secret or configuration is another; see to the secret first, and keep a \
+         copy of it; then start with an empty data directory and that secret (`--secret`), which is rebuilt from the \
+         input topic, and run `tarifa verify` on the book", partition = .partition.0,
          sequence = .sequence.0
     )]
     OtherLedger {
@@ -65,8 +66,8 @@ pub enum ServiceError {
     },
     /// A restore from a snapshot was interrupted, and the snapshot is gone.
     #[error(
-        "partition {partition}: the restore from a snapshot was interrupted, and no snapshot fits any more: remove the data \
-         directory of this instance to rebuild it from the input topic", partition = .partition.0
+        "partition {partition}: the restore from a snapshot was interrupted, and no snapshot fits any more: keep its \
+         secret, and start with an empty data directory to rebuild it from the input topic", partition = .partition.0
     )]
     RestoreUnfinished {
         /// Which.

@@ -140,6 +140,9 @@ pub fn run(
     if dir.has_begun()? {
         return Err(ServiceError::EmbeddedDirectory { path: dir.root().to_owned() });
     }
+    if crate::book::is_book(dir.root()) {
+        return Err(crate::error::PipelineError::BookDirectory { path: dir.root().to_owned() }.into());
+    }
     let instance = books::mark(&dir)?;
     let secret = Secret::open_or_create(options.secret.as_deref().unwrap_or(&dir.secret()))?;
     let store = open_store(&dir)?;

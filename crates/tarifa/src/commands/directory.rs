@@ -172,6 +172,7 @@ pub(crate) fn failure(error: PipelineError) -> Failure {
         }
         PipelineError::Empty
         | PipelineError::ServiceDirectory { .. }
+        | PipelineError::BookDirectory { .. }
         | PipelineError::OtherConfiguration
         | PipelineError::Resubmit(ResubmitError::NotQuarantined(_))
         | PipelineError::OpenInput(_)

@@ -71,7 +71,13 @@ pub(crate) struct RunArgs {
     session_timeout_ms: Option<u64>,
     /// Records that a restart may have to fold again, of all partitions together: with so many, the state of one is
     /// written [default: 3000000]
-    #[arg(long, env = "TARIFA_CHECKPOINT_RECORDS", hide_env_values = true, value_name = "COUNT")]
+    #[arg(
+        long,
+        env = "TARIFA_CHECKPOINT_RECORDS",
+        hide_env_values = true,
+        value_name = "COUNT",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
     checkpoint_records: Option<u64>,
     /// Folder that all instances share, for snapshots: an empty machine that takes a partition over folds a short tail
     #[arg(long, env = "TARIFA_SNAPSHOTS", hide_env_values = true, value_name = "DIR")]
