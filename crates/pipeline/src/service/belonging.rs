@@ -35,12 +35,17 @@ impl<S: Store> Belonging<'_, S> {
         let (published, entry) = match self.broker.ledger_last(partition)? {
             None => (PublishedHead::default(), None),
             Some(record) => {
-                let (mut head, charges) = PublishedHead::of_record(&record, partition)
-                    .map_err(|what| ServiceError::ForeignLedger { partition, offset: record.offset, what })?;
-                if charges.is_none() {
-                    head.charges = self.counted_charges(partition)?;
+                let entry = decode(partition, &record)?;
+                if entry.partition != partition {
+                    let what = format!("it is of partition {}", entry.partition.0);
+                    return Err(ServiceError::ForeignLedger { partition, offset: record.offset, what });
                 }
-                (head, Some(decode(partition, &record)?))
+                let charges = match ChargesHead::told_by(&record) {
+                    Some(charges) => charges,
+                    None => self.counted_charges(partition)?,
+                };
+                let hash = wire::chain_hash(&entry.previous_hash, &record.value);
+                (PublishedHead::behind(&entry, hash, charges), Some(entry))
             }
         };
         if entry.is_some() {
@@ -67,7 +72,8 @@ impl<S: Store> Belonging<'_, S> {
         let (mut charges, mut failed) = (ChargesHead::default(), None);
         self.broker.read_ledger(partition, Offset(0), &mut |record| match decode(partition, &record) {
             Ok(entry) => {
-                charges.count(&entry, &record.value);
+                let hash = wire::chain_hash(&entry.previous_hash, &record.value);
+                charges = charges.after(&entry, hash);
                 ControlFlow::Continue(())
             }
             Err(error) => {

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    iter,
     ops::ControlFlow,
     sync::Arc,
     thread,
@@ -23,7 +24,7 @@ use super::{
 };
 
 /// How often another instance may get in before this one gives up writing.
-const TRIES: u32 = 5;
+const TRIES: usize = 5;
 
 /// How long a configuration that was written may take to be seen in a partition.
 const SEEN_WITHIN: Duration = Duration::from_secs(30);
@@ -105,7 +106,7 @@ fn write(
     broker: &dyn Broker,
     place: &Place,
     given: &Arc<Configuration>,
-    (mut publisher, mut end): (Box<dyn Publisher>, Offset),
+    (made, mut end): (Box<dyn Publisher>, Offset),
 ) -> Result<(Configured, Without), ServiceError> {
     let content = given.to_bytes();
     let configured = Configured { content: given.content_hash(), effective_from: UnixMillis(0) };
@@ -116,7 +117,9 @@ fn write(
         &content,
     );
     let mut last = PortError::Unavailable("no transaction was tried".to_owned());
-    for _ in 0..TRIES {
+    let more = iter::repeat_with(|| broker.publisher(None));
+    for publisher in iter::once(Ok(made)).chain(more).take(TRIES) {
+        let mut publisher = publisher?;
         // Another instance may have written it before it was shut out.
         end = match in_input(broker, PartitionId(0), end)? {
             Looked::Found(first, _) => return Ok((first.configured, Without::new())),
@@ -147,7 +150,6 @@ fn write(
             }
             Err(error) => last = error,
         }
-        publisher = broker.publisher(None)?;
     }
     Err(last.into())
 }

@@ -5,7 +5,7 @@
 
 use std::{fmt, io::Write as _, ops::Range};
 
-use model::{Entry, EntryBody, EntryHash, Offset, PartitionId, Sequence, UnixMillis};
+use model::{Entry, EntryBody, EntryHash, Offset, Sequence, UnixMillis};
 
 use super::ports::{Header, LedgerRecord, OutRecord, PortError, Publisher, Target};
 
@@ -67,41 +67,28 @@ impl Default for PublishedHead {
 }
 
 impl PublishedHead {
-    /// Reads where publishing stands from the last record of the ledger topic, and how many charges there are if that
-    /// says so: it does unless a transaction was cut in two, as others are not seen before it is ended.
-    ///
-    /// # Errors
-    /// What makes it no record of ours.
-    pub(crate) fn of_record(
-        record: &LedgerRecord,
-        partition: PartitionId,
-    ) -> Result<(Self, Option<ChargesHead>), String> {
-        let entry =
-            wire::decode_entry(&record.value, &mut wire::Words::new()).map_err(|error| error.to_string())?;
-        if entry.partition != partition {
-            return Err(format!("it is of partition {}", entry.partition.0));
-        }
-        let value =
-            |name: &str| record.headers.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value);
-        let number = value(header::CHARGES).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
-        let hash = value(header::CHARGES_HASH).and_then(|bytes| bytes.as_slice().try_into().ok());
-        let charges = number.zip(hash).map(|(number, hash)| ChargesHead { number, hash: EntryHash(hash) });
-        let head = Self {
-            sequence: entry.sequence,
-            hash: wire::chain_hash(&entry.previous_hash, &record.value),
-            offset: entry.offset,
-            charges: charges.unwrap_or_default(),
-        };
-        Ok((head, charges))
+    /// Publishing stands behind this entry, which has this hash.
+    pub(crate) fn behind(entry: &Entry, hash: EntryHash, charges: ChargesHead) -> Self {
+        Self { sequence: entry.sequence, hash, offset: entry.offset, charges }
     }
 }
 
 impl ChargesHead {
-    /// Counts the entry of a record of the ledger topic, if it is in the charges topic as well.
-    pub(crate) fn count(&mut self, entry: &Entry, canonical: &[u8]) {
-        if entry.body.charge().is_some() {
-            self.number += 1;
-            self.hash = wire::chain_hash(&entry.previous_hash, canonical);
+    /// What a record of the ledger topic says. The last one does unless a transaction was cut in two, as others are not
+    /// seen before it is ended.
+    pub(crate) fn told_by(record: &LedgerRecord) -> Option<Self> {
+        let value =
+            |name: &str| record.headers.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value);
+        let number = value(header::CHARGES).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok())?;
+        let hash = value(header::CHARGES_HASH).and_then(|bytes| bytes.as_slice().try_into().ok())?;
+        Some(Self { number, hash: EntryHash(hash) })
+    }
+
+    /// After one more entry: the charges topic has those about money alone.
+    pub(crate) fn after(self, entry: &Entry, hash: EntryHash) -> Self {
+        match entry.body.charge() {
+            Some(_) => Self { number: self.number + 1, hash },
+            None => self,
         }
     }
 }
@@ -133,12 +120,8 @@ pub(crate) fn send_entry(
     (before, is_last): (&PublishedHead, bool),
 ) -> Result<PublishedHead, PortError> {
     let partition = entry.partition.0;
-    // The charges topic has entries about money alone.
     let account = entry.body.charge().map(|charge| &*charge.conversation.subject.account);
-    let charges = match account {
-        Some(_) => ChargesHead { number: before.charges.number + 1, hash },
-        None => before.charges,
-    };
+    let charges = before.charges.after(entry, hash);
     // All texts of an entry lie in one piece of memory.
     let mut texts = Texts::default();
     let id = texts.put(format_args!("{}/{partition}/{}", names.ledger, entry.sequence.0));
@@ -163,12 +146,13 @@ pub(crate) fn send_entry(
         (header::CHARGES, Some(texts.get(&number))),
         (header::CHARGES_HASH, Some(&charges.hash.0)),
     ];
-    let (every, _) = headers.split_at(8);
+    // The last two, about charges, stand with the last entry alone.
+    let told = if is_last { headers.len() } else { headers.len() - 2 };
     publisher.send(&OutRecord {
         target: Target::Ledger(entry.partition),
         key: key.as_ref().map(|key| texts.get(key)),
         value: Some(canonical),
-        headers: if is_last { headers.as_slice() } else { every },
+        headers: &headers[..told],
     })?;
     if let Some(account) = account {
         let id = texts.put(format_args!("{}/{partition}/{}", names.charges, charges.number));
@@ -191,7 +175,7 @@ pub(crate) fn send_entry(
             headers: &headers,
         })?;
     }
-    Ok(PublishedHead { sequence: entry.sequence, hash, offset: entry.offset, charges })
+    Ok(PublishedHead::behind(entry, hash, charges))
 }
 
 /// What is left of a quarantined record.

@@ -28,7 +28,7 @@ const EVENTS_PER_THREAD: u64 = 2;
 /// Events that are new after a stop.
 const NEW_EVENTS: u64 = 2_000;
 const SNAPSHOT_INTERVAL_MS: &str = "3000";
-/// Of each partition, during the traffic; what comes after the last is folded again.
+/// As often as this the traffic fills what a restart may have to fold again; what comes after the last is folded again.
 const CHECKPOINTS: u64 = 4;
 const RESTART_MAX_S: f64 = 5.0;
 const TAKE_OVER_MAX_S: f64 = 15.0;
