@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use model::{
     Configured, ContentHash, Currency, Disposition, Entry, Event, Offset, PartitionId, Record, RecordContent,
-    SealedEvent, Sequence, Symbol, UnixMillis,
+    SealedEvent, Sequence, Symbol, UnixMillis, UserRef,
 };
 use projector::{BUCKETS, NetConversation, ProjectError, Projected, Projector};
 use sim::reference::Step;
@@ -26,6 +26,13 @@ pub enum Handling {
     Batches(usize),
     /// After every so many records all state goes through bytes, and only what is needed is loaded again.
     RestoreEvery(usize),
+    /// The same with so many lanes side by side, however few the records.
+    Lanes {
+        /// 1 to 8.
+        lanes: usize,
+        /// Records until all state goes through bytes.
+        restore_every: usize,
+    },
 }
 
 /// Records in order of arrival, behind the configuration that they are projected by.
@@ -182,20 +189,25 @@ impl Log {
             Handling::OneByOne => (1, false),
             Handling::OneBatch => (self.records.len(), false),
             Handling::Batches(size) => (size.max(1), false),
-            Handling::RestoreEvery(size) => (size.max(1), true),
+            Handling::RestoreEvery(size) | Handling::Lanes { restore_every: size, .. } => (size.max(1), true),
         };
         let mut projector = self.projector();
         let mut stored = BTreeMap::new();
-        let mut out = Projected::default();
+        let (mut out, mut hints) = (Projected::default(), BTreeMap::new());
         let mut run = Run { entries: Vec::new(), dispositions: Vec::new(), net: Vec::new() };
         for batch in self.records.chunks(size) {
+            if let Handling::Lanes { lanes, .. } = handling {
+                projector.spread_over(lanes, 1);
+            }
             let missing = projector.missing(batch);
             load(&mut projector, &stored, missing);
             apply(&mut projector, batch, &mut out).expect("the log can be projected");
+            check_hints(batch, &out, &mut hints);
             run.entries.append(&mut out.entries);
             run.dispositions.append(&mut out.dispositions);
             if restores {
                 projector = self.restored(projector, &mut stored);
+                hints.clear();
             }
         }
         run.dispositions.remove(0);
@@ -228,6 +240,22 @@ fn apply(projector: &mut Projector, batch: &[Record], out: &mut Projected) -> Re
         ContentHash(*blake3::hash(&offset.to_be_bytes()).as_bytes())
     };
     projector.apply(batch, &mut original, out)
+}
+
+/// No two threads have the same number, and none is said to begin twice.
+fn check_hints(batch: &[Record], out: &Projected, hints: &mut BTreeMap<u32, (UserRef, Symbol)>) {
+    assert!(out.new_threads.is_sorted_by(|a, b| a < b), "places in order");
+    for (place, (record, hint)) in batch.iter().zip(&out.threads).enumerate() {
+        let (RecordContent::Event(event) | RecordContent::Resubmission { event, .. }) = &record.content
+        else {
+            assert_eq!(*hint, u32::MAX, "{record:?} has no thread");
+            continue;
+        };
+        let thread = (event.user, event.business_phone);
+        let known = hints.insert(*hint, thread);
+        assert!(known.is_none_or(|known| known == thread), "{thread:?} and {known:?} have the number {hint}");
+        assert!(known.is_none() || !out.new_threads.contains(&place), "{thread:?} began before");
+    }
 }
 
 fn load(projector: &mut Projector, stored: &BTreeMap<u16, Vec<u8>>, wanted: std::collections::BTreeSet<u16>) {

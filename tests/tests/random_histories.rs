@@ -73,8 +73,14 @@ impl Rules {
 }
 
 fn check_steps(rules: Rules, steps: &[Step<'static>]) -> Result<(), String> {
-    let ways =
-        [Handling::OneBatch, Handling::Batches(7), Handling::RestoreEvery(1), Handling::RestoreEvery(5)];
+    let ways = [
+        Handling::OneBatch,
+        Handling::Batches(7),
+        Handling::RestoreEvery(1),
+        Handling::RestoreEvery(5),
+        Handling::Lanes { lanes: 2, restore_every: 1_000 },
+        Handling::Lanes { lanes: 8, restore_every: 9 },
+    ];
     check_ways(rules, steps, &ways)
 }
 
@@ -122,6 +128,14 @@ fn long_histories_of_one_thread_with_ticks_between() {
 fn several_threads_with_conflicts_and_untimely_events() {
     let plan = HistoryPlan { events: 50, threads: 4, days: 6, conflicts: true, untimely: true, ticks: true };
     check(plan, 60);
+}
+
+/// Threads enough that every lane has some, and what one lane books stands between what the others do.
+#[test]
+fn many_threads_side_by_side() {
+    let plan =
+        HistoryPlan { events: 400, threads: 60, days: 5, conflicts: true, untimely: true, ticks: true };
+    check(plan, 8);
 }
 
 #[test]

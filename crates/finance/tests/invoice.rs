@@ -24,7 +24,7 @@ fn rules(currency: &str, zone: &str) -> Arc<AccountRules> {
     let currency = Currency::parse(currency).unwrap();
     let settings = AccountSettings { currency, zone: zone.to_owned(), tracks_consent: false };
     let tariff = Tariff::builtin("whatsapp-2022").unwrap();
-    Configuration::new(settings, Vec::new(), tariff).unwrap().account("shop")
+    Configuration::new(settings, Vec::new(), tariff).unwrap().account("shop").clone()
 }
 
 /// A line of charges: market, initiator, template, tag, rate, how many.

@@ -8,6 +8,7 @@ pub mod book;
 mod books;
 mod checkpoints;
 mod commit;
+mod cores;
 mod digest;
 mod documents;
 mod error;

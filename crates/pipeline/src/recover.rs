@@ -14,6 +14,7 @@ use projector::{Projected, Projector};
 use crate::{
     EMBEDDED_PARTITION,
     commit::Committer,
+    cores::spread_over_cores,
     error::PipelineError,
     group::{GROUP_RECORDS, Group, Ready},
     installation::{Installation, load_bucket},
@@ -29,6 +30,7 @@ impl<S: Store> Installation<S> {
             self.projector = Projector::restore(&meta)?;
             self.saved_sequence = self.projector.sequence();
         }
+        spread_over_cores(&mut self.projector);
         if let Some(configured) = self.projector.configured() {
             self.provide(configured.content)?;
         }

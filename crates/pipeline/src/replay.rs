@@ -12,6 +12,7 @@ use projector::{Projected, Projector};
 
 use crate::{
     EMBEDDED_PARTITION,
+    cores::spread_over_cores,
     error::PipelineError,
     installation::{Installation, provide},
     progress::{OnProgress, Progress, Stage},
@@ -83,6 +84,7 @@ impl<S: Store> Installation<S> {
         let total = self.ledger.head(EMBEDDED_PARTITION)?.next_offset;
         let folder = self.dir.log();
         let mut projector = Projector::new(EMBEDDED_PARTITION);
+        spread_over_cores(&mut projector);
         thread::scope(|scope| {
             let (to_project, batches) = sync_channel::<LogBatch>(4);
             let (give_back, empty) = sync_channel::<LogBatch>(8);

@@ -1,206 +1,216 @@
-//! Applying records: each finds its thread, gets its disposition, and books what follows from it.
+//! Applying records: shares of them side by side, and what comes of it put together in the order of the records.
 //!
-//! Invariant: entries depend on the sequence of records alone, never on how it is cut into batches.
+//! Invariant: entries depend on the sequence of records alone, never on how it is cut into batches or spread over lanes.
 
 use model::{
-    Configured, ContentHash, Disposition, Entry, EntryBody, Quarantined, Record, RecordContent, SealedBody,
-    SealedEvent, UnixMillis, VerdictFacts,
+    Configured, ContentHash, Disposition, Entry, EntryBody, Quarantined, Record, RecordContent, UnixMillis,
 };
 
 use crate::{
-    block::Blocks,
-    booking::{Book, ThreadId},
     error::ProjectError,
-    projector::{FUTURE_TOLERANCE, HORIZON, Projected, Projector, Slot, bucket_of},
-    thread::{Taken, Thread},
+    lane::{Booking, Lane, LaneWork, Shared, event_of, is_future},
+    numbers::Numbers,
+    projector::{BUCKETS, Projected, Projector},
 };
 
-/// Records are looked up in groups of this size before they are applied, so that memory is waited for once a group.
-const GROUP: usize = 32;
-
-/// Place of a thread that is not known yet.
-const UNKNOWN: u32 = u32::MAX;
-
-/// Where a thread is kept.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Located {
-    bucket: u16,
-    at: u32,
-}
-
 impl Projector {
+    /// Spreads the buckets over this many lanes, 1 to 8, rounded down to a power of two: each is worked on by a thread of
+    /// its own while a batch of at least `worth` records is applied. What is booked stays the same.
+    pub fn spread_over(&mut self, lanes: usize, worth: usize) {
+        self.lanes.resize_with(1 << lanes.clamp(1, 8).ilog2(), Lane::default);
+        self.worth_sharing = worth;
+    }
+
     /// Applies a batch. `original` gives the hash of the original bytes of the record at a place in the batch; it is
     /// asked only for records that go into quarantine.
     ///
     /// # Errors
     /// See [`ProjectError`]; the state is then no longer to be used.
-    pub fn apply<R: AsRef<Record>>(
+    pub fn apply<R: AsRef<Record> + Sync>(
         &mut self,
         records: &[R],
         original: &mut dyn FnMut(usize) -> ContentHash,
         out: &mut Projected,
     ) -> Result<(), ProjectError> {
         out.clear();
-        for (group, first) in records.chunks(GROUP).zip((0..).step_by(GROUP)) {
-            self.locate(group, first, out)?;
-            for (index, record) in group.iter().map(AsRef::as_ref).enumerate() {
-                if record.offset != self.next_offset {
-                    return Err(ProjectError::Gap { expected: self.next_offset, found: record.offset });
-                }
+        out.dispositions.resize(records.len(), Disposition::Control);
+        out.threads.resize(records.len(), u32::MAX);
+        let mut first = 0;
+        while first < records.len() {
+            let rest = &records[first..];
+            let lanes = if rest.len() < self.worth_sharing { 1 } else { self.lanes.len() };
+            let taken = self.side_by_side(lanes, rest)?;
+            self.put_together(lanes, first, records, original, out);
+            self.next_offset.0 += taken as u64;
+            first += taken;
+            if let Some(record) = records.get(first) {
+                self.apply_alone(record, first, records, original, out)?;
                 self.next_offset.0 += 1;
-                let located = self.located[index];
-                let disposition = self.apply_one(record, located, out)?;
-                if let Some(reason) = disposition.quarantine() {
-                    let detail = match disposition {
-                        Disposition::Malformed(reason) => reason.code(),
-                        Disposition::Misrouted
-                        | Disposition::Control
-                        | Disposition::Ignored(_)
-                        | Disposition::Future
-                        | Disposition::Duplicate
-                        | Disposition::Conflict
-                        | Disposition::Late
-                        | Disposition::Applied => 0,
-                    };
-                    let quarantined = Quarantined { reason, detail, original: original(first + index) };
-                    let event_time = occurred_at(record);
-                    self.append(record, event_time, EntryBody::RecordQuarantined(quarantined), out);
-                }
-                self.counts.count(disposition);
-                out.dispositions.push(disposition);
+                first += 1;
             }
         }
+        out.new_threads.sort_unstable();
         Ok(())
     }
 
-    /// Finds or begins the threads of a group of records, in rounds: what each round reads of one thread does not wait
-    /// for what it reads of another.
-    fn locate<R: AsRef<Record>>(
+    /// Lets each of the first lanes apply its share of the records; tells how many records there are before the first that
+    /// all have to wait for.
+    fn side_by_side<R: AsRef<Record> + Sync>(
         &mut self,
-        group: &[R],
+        lanes: usize,
+        records: &[R],
+    ) -> Result<usize, ProjectError> {
+        let mut works = self.works(lanes);
+        let Some((here, others)) = works.split_first_mut() else { return Ok(0) };
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let others: Vec<_> = others.iter_mut().map(|work| scope.spawn(|| work.apply(records))).collect();
+            let first = here.apply(records);
+            let others = others
+                .into_iter()
+                .map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            std::iter::once(first).chain(others).collect()
+        });
+        let mut taken = 0;
+        let mut earliest: Option<ProjectError> = None;
+        for result in results {
+            match result {
+                Ok(before) => taken = before,
+                Err(error) if earliest.as_ref().is_none_or(|known| error.offset() < known.offset()) => {
+                    earliest = Some(error);
+                }
+                Err(_) => {}
+            }
+        }
+        earliest.map_or(Ok(taken), Err)
+    }
+
+    /// The first lanes, each with its share of the buckets.
+    fn works(&mut self, lanes: usize) -> Vec<LaneWork<'_>> {
+        let shared = Shared {
+            partition: self.partition,
+            configuration: self.configuration.as_ref().map(|(content, rules)| (&**content, rules)),
+            words: &self.words,
+            labels: &self.labels,
+            partition_time: self.partition_time,
+            first: self.next_offset,
+            first_hint: self.next_hint,
+            lanes: u16::try_from(lanes).unwrap_or(1),
+        };
+        let sequence = if lanes == 1 { self.sequence } else { Numbers::START };
+        let shares = self.buckets.chunks_mut(usize::from(BUCKETS) / lanes);
+        (0..)
+            .zip(self.lanes.iter_mut().zip(shares))
+            .map(|(number, (lane, own))| LaneWork { lane, own, number, shared, sequence })
+            .collect()
+    }
+
+    /// Puts in order what the lanes found and booked, and gives the entries their numbers.
+    fn put_together<R: AsRef<Record>>(
+        &mut self,
+        lanes: usize,
         first: usize,
+        records: &[R],
+        original: &mut dyn FnMut(usize) -> ContentHash,
+        out: &mut Projected,
+    ) {
+        let mut worked = std::mem::take(&mut self.lanes);
+        self.labels.settle(worked[..lanes].iter_mut().map(|lane| &mut lane.labels));
+        let mut hints = 0;
+        for lane in &worked[..lanes] {
+            for outcome in &lane.outcomes {
+                let index = first + outcome.index as usize;
+                out.dispositions[index] = outcome.disposition;
+                out.threads[index] = outcome.hint;
+                self.counts.count(outcome.disposition);
+            }
+            out.new_threads.extend(lane.new_threads.iter().map(|index| first + index));
+            self.newest_event_time = self.newest_event_time.max(lane.newest);
+            hints = hints.max(lane.hints);
+        }
+        self.next_hint += hints * u32::try_from(lanes).unwrap_or(1);
+        let mut sources: Vec<_> = worked[..lanes]
+            .iter_mut()
+            .map(|lane| (lane.bookings.iter().peekable(), lane.entries.drain(..), &mut lane.numbers))
+            .collect();
+        loop {
+            let next = |(at, source): (usize, &mut Source<'_>)| Some((source.0.peek()?.index, at));
+            let Some((_, at)) = sources.iter_mut().enumerate().filter_map(next).min() else { break };
+            let (bookings, entries, numbers) = &mut sources[at];
+            let Some(booking) = bookings.next() else { break };
+            for mut entry in entries.by_ref().take(booking.entries as usize) {
+                self.sequence.0 += 1;
+                entry.sequence = self.sequence;
+                numbers.push(self.sequence);
+                numbers.mend(&mut entry.body);
+                out.entries.push(entry);
+            }
+            let index = first + booking.index as usize;
+            if self.quarantine(records[index].as_ref(), index, booking.disposition, original, out) {
+                numbers.push(self.sequence);
+            }
+        }
+        drop(sources);
+        self.lanes = worked;
+        if lanes > 1 {
+            // Few records book: that is done before another thread has woken up.
+            self.works(lanes).iter_mut().for_each(LaneWork::renumber);
+        }
+    }
+
+    /// Applies a record that all lanes wait for.
+    fn apply_alone<R: AsRef<Record> + Sync>(
+        &mut self,
+        record: &R,
+        index: usize,
+        records: &[R],
+        original: &mut dyn FnMut(usize) -> ContentHash,
         out: &mut Projected,
     ) -> Result<(), ProjectError> {
-        self.located.clear();
-        let events = || group.iter().map(AsRef::as_ref).filter_map(event_of);
-        std::hint::black_box(events().fold(0, |sum, event| sum ^ self.touch_finder(event)));
-        for record in group.iter().map(AsRef::as_ref) {
-            let Some(event) = event_of(record).filter(|event| !is_future(record, event)) else {
-                self.located.push(None);
-                continue;
-            };
-            let number = bucket_of(event.user);
-            let Slot::Loaded(bucket) = &self.buckets[usize::from(number)] else {
-                return Err(ProjectError::NotLoaded(record.offset));
-            };
-            let at = bucket.guess(event.user, event.business_phone).unwrap_or(UNKNOWN);
-            self.located.push(Some(Located { bucket: number, at }));
-        }
-        self.touch();
-        for (index, record) in group.iter().map(AsRef::as_ref).enumerate() {
-            let hint = match (event_of(record), self.located[index]) {
-                (Some(event), Some(guessed)) => {
-                    let (at, hint) = self.thread_of(event, guessed, first + index, out);
-                    self.located[index] = Some(Located { at, ..guessed });
-                    hint
+        match &record.as_ref().content {
+            RecordContent::Tick(time) => self.tick(record.as_ref(), *time, out)?,
+            RecordContent::Configuration(configured) => self.adopt(record.as_ref(), *configured, out)?,
+            RecordContent::Resubmission { original: place, event } => {
+                let is_future = is_future(record.as_ref(), event);
+                let known = !is_future && !self.resubmitted.insert(place.0);
+                for work in &mut self.works(1) {
+                    work.resubmit(record, known)?;
                 }
-                // An event of the future touches no thread, and still the log has to say whose it is.
-                (Some(_), None) => self.new_hint(),
-                (None, _) => u32::MAX,
-            };
-            out.threads.push(hint);
+                self.put_together(1, index, records, original, out);
+                return Ok(());
+            }
+            RecordContent::Event(_)
+            | RecordContent::Malformed(_)
+            | RecordContent::Misrouted
+            | RecordContent::Ignored(_) => {}
         }
+        self.counts.count(Disposition::Control);
         Ok(())
     }
 
-    /// Reads what finding the thread of an event will need.
-    fn touch_finder(&self, event: &SealedEvent) -> u32 {
-        match &self.buckets[usize::from(bucket_of(event.user))] {
-            Slot::Loaded(bucket) => bucket.touch(event.user, event.business_phone) ^ event.tag.0,
-            Slot::Away(_) => 0,
-        }
-    }
-
-    /// Reads what the threads that were guessed will need, all at once: the loads overlap, where later ones would each
-    /// be waited for.
-    fn touch(&self) {
-        let threads = || self.located.iter().flatten().filter_map(|located| self.thread(*located));
-        let heads = threads().fold(0_u8, |sum, (thread, _)| sum.wrapping_add(thread.touch()));
-        let rooms = threads().fold(0_u8, |sum, (thread, blocks)| sum.wrapping_add(thread.touch_room(blocks)));
-        std::hint::black_box(heads.wrapping_add(rooms));
-    }
-
-    fn thread(&self, located: Located) -> Option<(&Thread, &Blocks)> {
-        match &self.buckets[usize::from(located.bucket)] {
-            Slot::Loaded(bucket) => Some((bucket.threads.get(located.at)?, &bucket.blocks)),
-            Slot::Away(_) => None,
-        }
-    }
-
-    /// Place and number of the thread of an event; a new one if it has none yet.
-    fn thread_of(
-        &mut self,
-        event: &SealedEvent,
-        guessed: Located,
-        index: usize,
-        out: &mut Projected,
-    ) -> (u32, u32) {
-        let Slot::Loaded(bucket) = &mut self.buckets[usize::from(guessed.bucket)] else {
-            return (UNKNOWN, u32::MAX);
-        };
-        bucket.dirty = true;
-        let (user, business_phone) = (event.user, event.business_phone);
-        let found = match guessed.at {
-            UNKNOWN => None,
-            at if bucket.is_at(at, user, business_phone) => Some(at),
-            _ => None,
-        };
-        if let Some(at) = found.or_else(|| bucket.find(user, business_phone)) {
-            return (at, bucket.threads[at].hint);
-        }
-        out.new_threads.push(index);
-        let hint = self.next_hint;
-        self.next_hint += 1;
-        let id = ThreadId { user, business_phone, leading_digits: event.leading_digits };
-        (bucket.add(Thread::new(id, hint)), hint)
-    }
-
-    fn new_hint(&mut self) -> u32 {
-        self.next_hint += 1;
-        self.next_hint - 1
-    }
-
-    fn apply_one(
+    /// Appends the entry of a record that goes into quarantine. Tells whether it does.
+    fn quarantine(
         &mut self,
         record: &Record,
-        located: Option<Located>,
+        index: usize,
+        disposition: Disposition,
+        original: &mut dyn FnMut(usize) -> ContentHash,
         out: &mut Projected,
-    ) -> Result<Disposition, ProjectError> {
-        Ok(match &record.content {
-            RecordContent::Event(event) => match located {
-                None => Disposition::Future,
-                Some(place) => self.apply_event(record, event, place, false, out)?,
-            },
-            RecordContent::Malformed(reason) => Disposition::Malformed(*reason),
-            RecordContent::Misrouted => Disposition::Misrouted,
-            RecordContent::Ignored(reason) => Disposition::Ignored(*reason),
-            RecordContent::Tick(time) => {
-                self.tick(record, *time, out)?;
-                Disposition::Control
-            }
-            RecordContent::Configuration(configured) => {
-                self.adopt(record, *configured, out)?;
-                Disposition::Control
-            }
-            RecordContent::Resubmission { original, event } => {
-                let Some(place) = located else { return Ok(Disposition::Future) };
-                if !self.resubmitted.insert(original.0) {
-                    return Ok(Disposition::Duplicate);
-                }
-                let disposition = self.apply_event(record, event, place, true, out)?;
-                if disposition == Disposition::Conflict { disposition } else { Disposition::Control }
-            }
-        })
+    ) -> bool {
+        let Some(reason) = disposition.quarantine() else { return false };
+        let detail = match disposition {
+            Disposition::Malformed(reason) => reason.code(),
+            Disposition::Misrouted
+            | Disposition::Control
+            | Disposition::Ignored(_)
+            | Disposition::Future
+            | Disposition::Duplicate
+            | Disposition::Conflict
+            | Disposition::Late
+            | Disposition::Applied => 0,
+        };
+        let quarantined = Quarantined { reason, detail, original: original(index) };
+        self.append(record, occurred_at(record), EntryBody::RecordQuarantined(quarantined), out);
+        true
     }
 
     pub(crate) fn adopt(
@@ -240,89 +250,12 @@ impl Projector {
             body,
         });
     }
-
-    fn apply_event(
-        &mut self,
-        record: &Record,
-        event: &SealedEvent,
-        located: Located,
-        waives_lateness: bool,
-        out: &mut Projected,
-    ) -> Result<Disposition, ProjectError> {
-        let Some((configuration, rules)) = &self.configuration else {
-            return Err(ProjectError::NotConfigured(record.offset));
-        };
-        let Slot::Loaded(bucket) = &mut self.buckets[usize::from(located.bucket)] else {
-            return Err(ProjectError::NotLoaded(record.offset));
-        };
-        let late = !waives_lateness && record.record_time - event.occurred_at > HORIZON;
-        self.newest_event_time = self.newest_event_time.max(event.occurred_at);
-        let thread = &mut bucket.threads[located.at];
-        let taken = thread.take(&bucket.blocks, &mut self.labels, record, event, late);
-        let (change, fate, verdict_is_new) = match &taken {
-            Taken::Is(disposition) => return Ok(*disposition),
-            Taken::Changes { change, fate, verdict_is_new } => (change, *fate, *verdict_is_new),
-        };
-        let booked_before = self.sequence;
-        let mut book = Book {
-            configuration,
-            words: &self.words,
-            labels: &self.labels,
-            partition: self.partition,
-            offset: record.offset,
-            record_time: record.record_time,
-            partition_time: self.partition_time,
-            sequence: &mut self.sequence,
-            entries: &mut out.entries,
-        };
-        let in_order = thread.change(&mut bucket.blocks, rules, &mut book, change);
-        if fate == Disposition::Applied {
-            book_news(&mut book, thread, event, verdict_is_new);
-        }
-        // What comes in order and books nothing has at most slid the end on.
-        if !in_order || self.sequence > booked_before {
-            bucket.wait(located.at);
-        }
-        Ok(fate)
-    }
 }
 
-/// Entries about what an event says beside the conversations.
-fn book_news(book: &mut Book<'_>, thread: &Thread, event: &SealedEvent, verdict_is_new: bool) {
-    match &event.body {
-        SealedBody::Consent(consent) => {
-            let subject = book.subject(thread.id(), event.account, event.occurred_at);
-            let source = book.words.get(consent.source).clone();
-            let body = EntryBody::ConsentChanged { subject, granted: consent.granted, source };
-            book.append(event.occurred_at, body);
-        }
-        SealedBody::Status(status) => {
-            if let Some(verdict) = status.verdict.as_ref().filter(|_| verdict_is_new) {
-                let subject = book.subject(thread.id(), event.account, event.occurred_at);
-                let verdict = verdict.as_ref().clone();
-                let facts = VerdictFacts { subject, message: event.message, verdict };
-                book.append(event.occurred_at, EntryBody::ProviderVerdict(Box::new(facts)));
-            }
-        }
-        SealedBody::UserMessage { .. } | SealedBody::BusinessMessage { .. } | SealedBody::UserCall => {}
-    }
-}
-
-pub(crate) fn event_of(record: &Record) -> Option<&SealedEvent> {
-    match &record.content {
-        RecordContent::Event(event) | RecordContent::Resubmission { event, .. } => Some(event),
-        RecordContent::Malformed(_)
-        | RecordContent::Misrouted
-        | RecordContent::Ignored(_)
-        | RecordContent::Tick(_)
-        | RecordContent::Configuration(_) => None,
-    }
-}
+/// The bookings of a lane that are still to be put in order, their entries, and where the numbers of those are told.
+type Source<'a> =
+    (std::iter::Peekable<std::slice::Iter<'a, Booking>>, std::vec::Drain<'a, Entry>, &'a mut Numbers);
 
 fn occurred_at(record: &Record) -> UnixMillis {
     event_of(record).map_or(record.record_time, |event| event.occurred_at)
-}
-
-fn is_future(record: &Record, event: &SealedEvent) -> bool {
-    event.occurred_at > record.record_time + FUTURE_TOLERANCE
 }

@@ -11,8 +11,9 @@ use tariff::{AccountRules, Configuration};
 
 use crate::{
     identity::{charge_id, conversation_id},
-    labels::Labels,
+    labels::LaneLabels,
     message::Message,
+    numbers::Numbers,
     packed::Packed48,
 };
 
@@ -68,6 +69,11 @@ impl Booked {
     /// The same with other entries to its name.
     pub(crate) fn with_sequences(self, charge: Sequence, last: Sequence) -> Self {
         Self { charge_sequence: Packed48::new(charge.0), last_sequence: Packed48::new(last.0), ..self }
+    }
+
+    /// The same with the numbers that its entries got.
+    pub(crate) fn renumber(&mut self, numbers: &Numbers) {
+        *self = self.with_sequences(numbers.of(self.charge_sequence()), numbers.of(self.last_sequence()));
     }
 
     fn told_in(&mut self, entry: Sequence) {
@@ -128,7 +134,7 @@ pub(crate) struct ThreadId {
 pub(crate) struct Book<'a> {
     pub(crate) configuration: &'a Configuration,
     pub(crate) words: &'a Words,
-    pub(crate) labels: &'a Labels,
+    pub(crate) labels: &'a LaneLabels<'a>,
     pub(crate) partition: PartitionId,
     pub(crate) offset: Offset,
     pub(crate) record_time: UnixMillis,
@@ -170,7 +176,7 @@ impl Book<'_> {
         self.rules_of(opener).tracks_consent()
     }
 
-    fn rules_of(&self, opener: &Message) -> std::sync::Arc<AccountRules> {
+    fn rules_of(&self, opener: &Message) -> &AccountRules {
         self.configuration.account(self.words.get(self.account_symbol(opener)))
     }
 

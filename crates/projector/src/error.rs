@@ -24,6 +24,20 @@ pub enum ProjectError {
     NotLoaded(Offset),
 }
 
+impl ProjectError {
+    /// The record that cannot be applied.
+    #[must_use]
+    pub fn offset(&self) -> Offset {
+        match self {
+            Self::NotConfigured(at)
+            | Self::UnknownConfiguration(at, _)
+            | Self::SecondConfiguration(at)
+            | Self::Gap { found: at, .. }
+            | Self::NotLoaded(at) => *at,
+        }
+    }
+}
+
 impl fmt::Display for ProjectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -9,6 +9,7 @@ use crate::{
     booking::{Book, Booked, ThreadId},
     evidence::Evidence,
     identity::{charge_id, conversation_id},
+    labels::{LabelsMet, LaneLabels},
     message::{Message, Side, seen},
     projector::{BUCKETS, Projector, Slot},
     snapshot::{SnapshotError, each_booked},
@@ -186,10 +187,12 @@ impl Projector {
 
     fn net(&self, thread: ThreadId, booked: &Booked) -> Option<NetConversation> {
         let (mut sequence, mut entries) = (self.sequence, Vec::new());
+        let mut met = LabelsMet::default();
+        let labels = LaneLabels { known: &self.labels, met: &mut met, lane: 0, lanes: 1 };
         let book = Book {
             configuration: self.configuration()?,
             words: &self.words,
-            labels: &self.labels,
+            labels: &labels,
             partition: self.partition,
             offset: self.next_offset,
             record_time: self.partition_time,

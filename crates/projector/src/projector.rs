@@ -11,11 +11,11 @@ use model::{
 use tariff::Configuration;
 
 use crate::{
-    apply::{Located, event_of},
     booking::Words,
     bucket::Bucket,
     fold::Rules,
     labels::Labels,
+    lane::{Lane, event_of},
     minute::Minute,
 };
 
@@ -78,8 +78,10 @@ pub struct Projector {
     pub(crate) next_hint: u32,
     /// Dispositions since the partition's first record.
     pub(crate) counts: DispositionCounts,
-    /// Of the records that are being applied.
-    pub(crate) located: Vec<Option<Located>>,
+    /// Those who work on a batch: at least one.
+    pub(crate) lanes: Vec<Lane>,
+    /// Records from which on all of them do.
+    pub(crate) worth_sharing: usize,
 }
 
 impl Projector {
@@ -100,7 +102,8 @@ impl Projector {
             buckets: (0..BUCKETS).map(|_| Slot::Loaded(Bucket::default())).collect(),
             next_hint: 0,
             counts: DispositionCounts::default(),
-            located: Vec::new(),
+            lanes: vec![Lane::default()],
+            worth_sharing: usize::MAX,
         }
     }
 

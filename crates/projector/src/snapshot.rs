@@ -126,7 +126,7 @@ impl Projector {
             let [category, kind] = input.array()?;
             let category = Category::from_code(category).ok_or(SnapshotError::Damaged)?;
             let kind = MessageKind::from_code(kind).ok_or(SnapshotError::Damaged)?;
-            projector.labels.intern(Label { account, tag, template, category, kind });
+            projector.labels.add(Label { account, tag, template, category, kind });
         }
         for _ in 0..input.length()? {
             projector.resubmitted.insert(input.number()?);

@@ -8,6 +8,7 @@ use crate::{
     booking::Book,
     error::ProjectError,
     identity::conversation_id,
+    labels::{LabelsMet, LaneLabels},
     projector::{Projected, Projector, Slot},
 };
 
@@ -44,10 +45,12 @@ impl Projector {
             }
         }
         due.sort_unstable();
+        let mut met = LabelsMet::default();
+        let labels = LaneLabels { known: &self.labels, met: &mut met, lane: 0, lanes: 1 };
         let mut book = Book {
             configuration,
             words: &self.words,
-            labels: &self.labels,
+            labels: &labels,
             partition: self.partition,
             offset: record.offset,
             record_time: record.record_time,

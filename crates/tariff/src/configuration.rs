@@ -172,8 +172,8 @@ impl Configuration {
 
     /// The rules of an account; those of the defaults if it is not listed.
     #[must_use]
-    pub fn account(&self, account: &str) -> Arc<AccountRules> {
-        self.accounts.get(account).unwrap_or(&self.defaults).clone()
+    pub fn account(&self, account: &str) -> &Arc<AccountRules> {
+        self.accounts.get(account).unwrap_or(&self.defaults)
     }
 
     /// The rules of accounts that are not listed.

@@ -102,7 +102,7 @@ fn a_configuration_read_from_its_bytes_answers_as_the_one_that_wrote_them() {
             let market = one.market(digits, at);
             assert_eq!(market, other.market(digits, at));
             let price = |rules: &tariff::AccountRules| rules.conversation_price(market, Initiator::User, at);
-            assert_eq!(price(&one), price(&other));
+            assert_eq!(price(one), price(other));
             at.0 += 100_000_019;
         }
     }

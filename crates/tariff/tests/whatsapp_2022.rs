@@ -20,7 +20,7 @@ fn tariff() -> Arc<Tariff> {
 fn account(currency: &str, zone: &str) -> Arc<AccountRules> {
     let currency = Currency::parse(currency).unwrap();
     let settings = AccountSettings { currency, zone: zone.to_owned(), tracks_consent: false };
-    Configuration::new(settings, Vec::new(), tariff()).unwrap().account("any")
+    Configuration::new(settings, Vec::new(), tariff()).unwrap().account("any").clone()
 }
 
 fn at(text: &str) -> UnixMillis {

@@ -122,9 +122,13 @@ impl Scenario {
             names.extend(line.name.as_deref().map(|name| (name, offset)));
         }
         let run = log.project(Handling::OneByOne);
-        for handling in
-            [Handling::OneBatch, Handling::Batches(3), Handling::RestoreEvery(1), Handling::RestoreEvery(2)]
-        {
+        for handling in [
+            Handling::OneBatch,
+            Handling::Batches(3),
+            Handling::RestoreEvery(1),
+            Handling::RestoreEvery(2),
+            Handling::Lanes { lanes: 4, restore_every: 5 },
+        ] {
             let other = log.project(handling);
             if (&other.entries, &other.dispositions, &other.net)
                 != (&run.entries, &run.dispositions, &run.net)

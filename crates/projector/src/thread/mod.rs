@@ -13,6 +13,7 @@ use crate::{
     fold::{Effect, FoldState, Rules, step},
     message::{Message, OrderKey, Side},
     minute::Minute,
+    numbers::Numbers,
     timeline::{Earlier, Recent, Timeline, TimelineMut},
 };
 
@@ -132,6 +133,24 @@ impl Thread {
         self.past.iter().flat_map(|past| past.withdrawn.values())
     }
 
+    /// Puts the numbers that entries got in the place of those that a lane gave them, in what is kept of the conversation
+    /// that opened then.
+    pub(crate) fn renumber(&mut self, opened_at: UnixMillis, initiator: Initiator, numbers: &Numbers) {
+        let is_it = |booked: &&mut Booked| booked.opener.at() == opened_at && booked.initiator == initiator;
+        if let Some(last) = self.last.as_mut().filter(is_it) {
+            last.renumber(numbers);
+            return;
+        }
+        let Some(past) = &mut self.past else { return };
+        let start = past.conversations.partition_point(|booked| booked.opener.at() < opened_at);
+        let then =
+            past.conversations[start..].iter_mut().take_while(|booked| booked.opener.at() == opened_at);
+        then.filter(is_it).for_each(|booked| booked.renumber(numbers));
+        if let Some(gone) = past.withdrawn.get_mut(&(opened_at, initiator)) {
+            gone.last_sequence = numbers.of(gone.last_sequence);
+        }
+    }
+
     pub(crate) fn note_withdrawn(&mut self, gone: Withdrawn) {
         self.past_mut().withdrawn.insert((gone.opened_at, gone.initiator), gone);
     }
@@ -172,7 +191,7 @@ impl Thread {
         let in_order = old.is_none() && self.is_behind(blocks, new);
         if in_order {
             self.append(blocks, rules, book, new);
-        } else if old.is_some_and(|old| same_to_the_fold(&old, new)) {
+        } else if old.is_some_and(|old| same_to_the_fold(book, &old, new)) {
             self.timeline_mut(blocks).replace(*new);
         } else {
             self.correct(blocks, rules, book, *old, Some(*new));
@@ -273,10 +292,10 @@ fn count(booked: &mut Booked, message: &Message) {
 }
 
 /// Whether the fold and the entries would see no difference.
-fn same_to_the_fold(old: &Message, new: &Message) -> bool {
+fn same_to_the_fold(book: &Book<'_>, old: &Message, new: &Message) -> bool {
     old.key() == new.key()
         && old.flags.counts() == new.flags.counts()
-        && (!new.flags.counts() || old.label() == new.label())
+        && (!new.flags.counts() || book.labels.get(old.label()) == book.labels.get(new.label()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::Thread;
 use crate::{
     block::Blocks,
     evidence::{Evidence, Novelty, bit_of, compare, together, verdict_hash},
-    labels::{Label, Labels},
+    labels::{Label, LaneLabels},
     message::{Flags, Message, Side, seen},
 };
 
@@ -34,7 +34,7 @@ impl Thread {
     pub(crate) fn take(
         &mut self,
         blocks: &Blocks,
-        labels: &mut Labels,
+        labels: &mut LaneLabels<'_>,
         record: &Record,
         event: &SealedEvent,
         late: bool,
@@ -62,7 +62,7 @@ impl Thread {
     /// A message's own report.
     fn weigh_message(
         &mut self,
-        labels: &mut Labels,
+        labels: &mut LaneLabels<'_>,
         known: Option<Message>,
         record: &Record,
         event: &SealedEvent,
@@ -88,8 +88,9 @@ impl Thread {
         }
         let mut fate = Disposition::Applied;
         if known.flags.has(seen::REPORTED) {
-            let content =
-                |m: &Message| (m.flags.is_template(), m.flags.is_granted(), m.flags.is_referral(), m.label());
+            let content = |m: &Message| {
+                (m.flags.is_template(), m.flags.is_granted(), m.flags.is_referral(), *labels.get(m.label()))
+            };
             let own = self.own_report(&known, labels);
             if content(&known) != content(&reported) || own.at.second() != event.occurred_at.second() {
                 return Taken::Is(Disposition::Conflict);
@@ -124,7 +125,7 @@ impl Thread {
     /// A status.
     fn weigh_status(
         &mut self,
-        labels: &mut Labels,
+        labels: &mut LaneLabels<'_>,
         known: Option<Message>,
         report: Evidence,
         late: bool,
@@ -178,7 +179,7 @@ impl Thread {
     /// Keeps one more report of a known message, and gives the message as all its reports make it.
     fn with_report(
         &mut self,
-        labels: &mut Labels,
+        labels: &mut LaneLabels<'_>,
         known: &Message,
         changed: Message,
         report: Evidence,
@@ -200,14 +201,14 @@ impl Thread {
     }
 
     /// The report that the message itself made.
-    fn own_report(&self, known: &Message, labels: &Labels) -> Evidence {
+    fn own_report(&self, known: &Message, labels: &LaneLabels<'_>) -> Evidence {
         let kept = self.evidence_of(known).find(|report| report.what == seen::REPORTED);
         kept.copied().unwrap_or_else(|| inline_report(known, labels))
     }
 }
 
 /// The one report of a message that has no others.
-fn inline_report(message: &Message, labels: &Labels) -> Evidence {
+fn inline_report(message: &Message, labels: &LaneLabels<'_>) -> Evidence {
     Evidence {
         message: message.id,
         at: message.at(),

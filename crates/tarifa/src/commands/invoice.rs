@@ -132,7 +132,7 @@ pub(crate) fn make(
         heads: &heads,
     };
     let rules = configuration.account(&place.account);
-    Invoice::from_rollups(&sums, &rules, by).map_err(|error| Failure::bad_data(error.to_string()))
+    Invoice::from_rollups(&sums, rules, by).map_err(|error| Failure::bad_data(error.to_string()))
 }
 
 /// Names the accounts or months that there are.

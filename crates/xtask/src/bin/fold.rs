@@ -47,6 +47,8 @@ impl Words {
 fn main() -> Result<()> {
     let path = std::env::args().nth(1).context("which file? give one of JSON Lines")?;
     let mut projector = Projector::new(PartitionId(0));
+    // Nothing else runs here: every core may have a lane.
+    projector.spread_over(std::thread::available_parallelism().map_or(1, usize::from), 1);
     let mut records = read(&path, &mut projector)?;
     let newest = records.iter().map(|record| record.record_time).max().unwrap_or(UnixMillis(0));
     let last = Offset(records.len() as u64);

@@ -1,0 +1,414 @@
+//! A share of the buckets, worked on beside the others: each event finds its thread, gets its disposition, and books.
+//!
+//! Knows nothing of the other lanes. Invariant: what becomes of an event depends on the events of its thread alone, and
+//! all of them are in one lane; the numbers of entries are the lane's own until the lanes are put together.
+
+use model::{
+    Disposition, Entry, EntryBody, Initiator, Offset, PartitionId, Record, RecordContent, SealedBody,
+    SealedEvent, Sequence, UnixMillis, VerdictFacts,
+};
+use tariff::Configuration;
+
+use crate::{
+    block::Blocks,
+    booking::{Book, ThreadId, Words},
+    error::ProjectError,
+    fold::Rules,
+    labels::{Labels, LabelsMet, LaneLabels},
+    numbers::Numbers,
+    projector::{BUCKETS, FUTURE_TOLERANCE, HORIZON, Slot, bucket_of},
+    thread::{Taken, Thread},
+};
+
+/// Records are looked up in groups of this size before they are applied, so that memory is waited for once a group.
+const GROUP: usize = 32;
+/// Records that are looked through for those of a lane before these are applied.
+const SCAN: usize = 128;
+
+/// Place of a thread that is not known yet.
+const UNKNOWN: u32 = u32::MAX;
+
+/// What all lanes read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shared<'a> {
+    pub(crate) partition: PartitionId,
+    pub(crate) configuration: Option<(&'a Configuration, &'a Rules)>,
+    pub(crate) words: &'a Words,
+    pub(crate) labels: &'a Labels,
+    pub(crate) partition_time: UnixMillis,
+    /// The offset of the first of the records.
+    pub(crate) first: Offset,
+    /// From which the lanes number threads that begin.
+    pub(crate) first_hint: u32,
+    pub(crate) lanes: u16,
+}
+
+/// Where a thread is kept.
+#[derive(Debug, Clone, Copy)]
+struct Located {
+    bucket: u16,
+    at: u32,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outcome {
+    /// Its place in the batch.
+    pub(crate) index: u32,
+    /// A number of its thread, the same within this process; `u32::MAX` where there is none.
+    pub(crate) hint: u32,
+    pub(crate) disposition: Disposition,
+}
+
+/// A record that entries come from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Booking {
+    pub(crate) index: u32,
+    /// How many of the lane's entries; one for the quarantine, if it goes there, comes behind them.
+    pub(crate) entries: u32,
+    pub(crate) disposition: Disposition,
+}
+
+/// A conversation of which the lane booked something.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    place: Located,
+    opened_at: UnixMillis,
+    initiator: Initiator,
+}
+
+/// What a lane found and booked. Kept and used again, so that its memory is. Apart from other lanes by two lines of the
+/// cache, which else would go to and fro between the cores.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Lane {
+    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) bookings: Vec<Booking>,
+    pub(crate) entries: Vec<Entry>,
+    /// Places in the batch of records that began a thread.
+    pub(crate) new_threads: Vec<usize>,
+    pub(crate) labels: LabelsMet,
+    pub(crate) numbers: Numbers,
+    /// How many hints it gave.
+    pub(crate) hints: u32,
+    /// The newest time of its events that were not from the future.
+    pub(crate) newest: UnixMillis,
+    told: Vec<Told>,
+    /// Of the group that is being applied.
+    located: Vec<Option<Located>>,
+}
+
+/// Which lane a record is for; none where all have to wait for it.
+fn lane_of(record: &Record, lanes: u16) -> Option<u16> {
+    match &record.content {
+        RecordContent::Event(event) => Some(bucket_of(event.user) / (BUCKETS / lanes)),
+        RecordContent::Malformed(_) | RecordContent::Misrouted | RecordContent::Ignored(_) => Some(0),
+        RecordContent::Tick(_) | RecordContent::Configuration(_) | RecordContent::Resubmission { .. } => None,
+    }
+}
+
+/// A lane at work: `own` are the buckets that are its. Aligned as [`Lane`] is.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct LaneWork<'a> {
+    pub(crate) lane: &'a mut Lane,
+    pub(crate) own: &'a mut [Slot],
+    /// Which of the lanes it is.
+    pub(crate) number: u16,
+    pub(crate) shared: Shared<'a>,
+    /// The number of its last entry: the ledger's where there is one lane, else its own.
+    pub(crate) sequence: Sequence,
+}
+
+impl LaneWork<'_> {
+    /// Applies what is its own of the records, up to the first that all lanes have to wait for; tells how many records
+    /// there are before that.
+    pub(crate) fn apply<R: AsRef<Record>>(&mut self, records: &[R]) -> Result<usize, ProjectError> {
+        self.clear();
+        let (mut mine, mut taken, mut waits) = ([0; GROUP + SCAN], 0, 0);
+        // Little is looked through at once, so that it is still at hand when it is applied.
+        for scanned in records.chunks(SCAN) {
+            let (before, mut length) = (taken, waits);
+            for record in scanned.iter().map(AsRef::as_ref) {
+                let Some(lane) = lane_of(record, self.shared.lanes) else { break };
+                let expected = Offset(self.shared.first.0 + taken as u64);
+                if record.offset != expected {
+                    return Err(ProjectError::Gap { expected, found: record.offset });
+                }
+                // Written whether it counts or not: half of the records are another lane's, in no order.
+                mine[length] = u32::try_from(taken).unwrap_or(u32::MAX);
+                length += usize::from(lane == self.number);
+                taken += 1;
+            }
+            let is_last = taken - before < SCAN || taken == records.len();
+            let full = if is_last { length } else { length - length % GROUP };
+            for group in mine[..full].chunks(GROUP) {
+                self.locate(group, records)?;
+                for (slot, index) in group.iter().enumerate() {
+                    self.apply_one(*index, records[*index as usize].as_ref(), slot)?;
+                }
+            }
+            mine.copy_within(full..length, 0);
+            waits = length - full;
+            if is_last {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Applies one record that was resubmitted; `known` says that its original was before.
+    pub(crate) fn resubmit<R: AsRef<Record>>(&mut self, record: &R, known: bool) -> Result<(), ProjectError> {
+        self.clear();
+        self.locate(&[0], std::slice::from_ref(record))?;
+        let record = record.as_ref();
+        let booked = self.lane.entries.len();
+        let disposition = match (event_of(record), self.lane.located[0]) {
+            (Some(_), Some(_)) if known => Disposition::Duplicate,
+            (Some(event), Some(place)) => {
+                let fate = self.apply_event(record, event, place, true)?;
+                if fate == Disposition::Conflict { fate } else { Disposition::Control }
+            }
+            (None, _) | (_, None) => Disposition::Future,
+        };
+        self.note(0, 0, disposition, booked);
+        Ok(())
+    }
+
+    fn clear(&mut self) {
+        let lane = &mut *self.lane;
+        lane.outcomes.clear();
+        lane.bookings.clear();
+        lane.entries.clear();
+        lane.new_threads.clear();
+        lane.numbers.clear();
+        lane.told.clear();
+        (lane.hints, lane.newest) = (0, UnixMillis::MIN);
+    }
+
+    fn slot(&self, bucket: u16) -> &Slot {
+        &self.own[usize::from(bucket) % self.own.len()]
+    }
+
+    /// Finds or begins the threads of a group of records, in rounds: what each round reads of one thread does not wait
+    /// for what it reads of another.
+    fn locate<R: AsRef<Record>>(&mut self, group: &[u32], records: &[R]) -> Result<(), ProjectError> {
+        let mut located = std::mem::take(&mut self.lane.located);
+        located.clear();
+        let of_group = || group.iter().map(|index| records[*index as usize].as_ref());
+        let events = || of_group().filter_map(event_of);
+        std::hint::black_box(events().fold(0, |sum, event| sum ^ self.touch_finder(event)));
+        for record in of_group() {
+            let Some(event) = event_of(record).filter(|event| !is_future(record, event)) else {
+                located.push(None);
+                continue;
+            };
+            let number = bucket_of(event.user);
+            let Slot::Loaded(bucket) = self.slot(number) else {
+                return Err(ProjectError::NotLoaded(record.offset));
+            };
+            let at = bucket.guess(event.user, event.business_phone).unwrap_or(UNKNOWN);
+            located.push(Some(Located { bucket: number, at }));
+        }
+        self.touch(&located);
+        for ((index, record), slot) in group.iter().zip(of_group()).zip(&mut located) {
+            let hint = match (event_of(record), &mut *slot) {
+                (Some(event), Some(guessed)) => self.thread_of(event, guessed, *index),
+                // An event of the future touches no thread, and still the log has to say whose it is.
+                (Some(_), None) => self.new_hint(),
+                (None, _) => u32::MAX,
+            };
+            self.lane.outcomes.push(Outcome { index: *index, hint, disposition: Disposition::Control });
+        }
+        self.lane.located = located;
+        Ok(())
+    }
+
+    /// Reads what finding the thread of an event will need.
+    fn touch_finder(&self, event: &SealedEvent) -> u32 {
+        match self.slot(bucket_of(event.user)) {
+            Slot::Loaded(bucket) => bucket.touch(event.user, event.business_phone) ^ event.tag.0,
+            Slot::Away(_) => 0,
+        }
+    }
+
+    /// Reads what the threads that were guessed will need, all at once: the loads overlap, where later ones would each
+    /// be waited for.
+    fn touch(&self, located: &[Option<Located>]) {
+        let threads = || located.iter().flatten().filter_map(|located| self.thread(*located));
+        let heads = threads().fold(0_u8, |sum, (thread, _)| sum.wrapping_add(thread.touch()));
+        let rooms = threads().fold(0_u8, |sum, (thread, blocks)| sum.wrapping_add(thread.touch_room(blocks)));
+        std::hint::black_box(heads.wrapping_add(rooms));
+    }
+
+    fn thread(&self, located: Located) -> Option<(&Thread, &Blocks)> {
+        match self.slot(located.bucket) {
+            Slot::Loaded(bucket) => Some((bucket.threads.get(located.at)?, &bucket.blocks)),
+            Slot::Away(_) => None,
+        }
+    }
+
+    /// Puts the place of an event's thread right, and gives its number; a new thread if it has none yet.
+    fn thread_of(&mut self, event: &SealedEvent, place: &mut Located, index: u32) -> u32 {
+        let slot = usize::from(place.bucket) % self.own.len();
+        let Slot::Loaded(bucket) = &mut self.own[slot] else { return u32::MAX };
+        bucket.dirty = true;
+        let (user, business_phone) = (event.user, event.business_phone);
+        let guessed = place.at != UNKNOWN && bucket.is_at(place.at, user, business_phone);
+        let found = if guessed { Some(place.at) } else { bucket.find(user, business_phone) };
+        if let Some(at) = found {
+            place.at = at;
+            return bucket.threads[at].hint;
+        }
+        let hint = self.new_hint();
+        self.lane.new_threads.push(index as usize);
+        let id = ThreadId { user, business_phone, leading_digits: event.leading_digits };
+        if let Slot::Loaded(bucket) = &mut self.own[slot] {
+            place.at = bucket.add(Thread::new(id, hint));
+        }
+        hint
+    }
+
+    /// The lanes take turns, so that no two give the same.
+    fn new_hint(&mut self) -> u32 {
+        self.lane.hints += 1;
+        self.shared.first_hint + (self.lane.hints - 1) * u32::from(self.shared.lanes) + u32::from(self.number)
+    }
+
+    fn apply_one(&mut self, index: u32, record: &Record, slot: usize) -> Result<(), ProjectError> {
+        let booked = self.lane.entries.len();
+        let outcome = self.lane.outcomes.len() - self.lane.located.len() + slot;
+        let disposition = match &record.content {
+            RecordContent::Event(event) => match self.lane.located[slot] {
+                None => Disposition::Future,
+                Some(place) => self.apply_event(record, event, place, false)?,
+            },
+            RecordContent::Malformed(reason) => Disposition::Malformed(*reason),
+            RecordContent::Misrouted => Disposition::Misrouted,
+            RecordContent::Ignored(reason) => Disposition::Ignored(*reason),
+            RecordContent::Tick(_) | RecordContent::Configuration(_) | RecordContent::Resubmission { .. } => {
+                Disposition::Control
+            }
+        };
+        self.note(index, outcome, disposition, booked);
+        Ok(())
+    }
+
+    /// Keeps what became of a record, behind the first `booked` entries.
+    fn note(&mut self, index: u32, outcome: usize, disposition: Disposition, booked: usize) {
+        let lane = &mut *self.lane;
+        lane.outcomes[outcome].disposition = disposition;
+        let quarantined = disposition.quarantine().is_some();
+        self.sequence.0 += u64::from(quarantined);
+        let entries = u32::try_from(lane.entries.len() - booked).unwrap_or(u32::MAX);
+        if entries > 0 || quarantined {
+            lane.bookings.push(Booking { index, entries, disposition });
+        }
+    }
+
+    fn apply_event(
+        &mut self,
+        record: &Record,
+        event: &SealedEvent,
+        place: Located,
+        waives_lateness: bool,
+    ) -> Result<Disposition, ProjectError> {
+        let shared = self.shared;
+        let Some((configuration, rules)) = shared.configuration else {
+            return Err(ProjectError::NotConfigured(record.offset));
+        };
+        let slot = usize::from(place.bucket) % self.own.len();
+        let Slot::Loaded(bucket) = &mut self.own[slot] else {
+            return Err(ProjectError::NotLoaded(record.offset));
+        };
+        let late = !waives_lateness && record.record_time - event.occurred_at > HORIZON;
+        let Lane { labels, entries, newest, told, .. } = &mut *self.lane;
+        *newest = (*newest).max(event.occurred_at);
+        let mut labels = LaneLabels {
+            known: shared.labels,
+            met: labels,
+            lane: u32::from(self.number),
+            lanes: u32::from(shared.lanes),
+        };
+        let thread = &mut bucket.threads[place.at];
+        let taken = thread.take(&bucket.blocks, &mut labels, record, event, late);
+        let (change, fate, verdict_is_new) = match &taken {
+            Taken::Is(disposition) => return Ok(*disposition),
+            Taken::Changes { change, fate, verdict_is_new } => (change, *fate, *verdict_is_new),
+        };
+        let booked_before = entries.len();
+        let mut book = Book {
+            configuration,
+            words: shared.words,
+            labels: &labels,
+            partition: shared.partition,
+            offset: record.offset,
+            record_time: record.record_time,
+            partition_time: shared.partition_time,
+            sequence: &mut self.sequence,
+            entries,
+        };
+        let in_order = thread.change(&mut bucket.blocks, rules, &mut book, change);
+        if fate == Disposition::Applied {
+            book_news(&mut book, thread, event, verdict_is_new);
+        }
+        let booked = &entries[booked_before..];
+        // What comes in order and books nothing has at most slid the end on.
+        if !in_order || !booked.is_empty() {
+            bucket.wait(place.at);
+        }
+        if shared.lanes > 1 {
+            told.extend(booked.iter().filter_map(|entry| {
+                let facts = entry.body.conversation()?;
+                Some(Told { place, opened_at: facts.opened_at, initiator: facts.initiator })
+            }));
+        }
+        Ok(fate)
+    }
+
+    /// Puts the final numbers of entries where threads have the lane's own.
+    pub(crate) fn renumber(&mut self) {
+        for Told { place, opened_at, initiator } in &self.lane.told {
+            let slot = usize::from(place.bucket) % self.own.len();
+            if let Slot::Loaded(bucket) = &mut self.own[slot] {
+                bucket.threads[place.at].renumber(*opened_at, *initiator, &self.lane.numbers);
+            }
+        }
+    }
+}
+
+/// Entries about what an event says beside the conversations.
+fn book_news(book: &mut Book<'_>, thread: &Thread, event: &SealedEvent, verdict_is_new: bool) {
+    match &event.body {
+        SealedBody::Consent(consent) => {
+            let subject = book.subject(thread.id(), event.account, event.occurred_at);
+            let source = book.words.get(consent.source).clone();
+            let body = EntryBody::ConsentChanged { subject, granted: consent.granted, source };
+            book.append(event.occurred_at, body);
+        }
+        SealedBody::Status(status) => {
+            if let Some(verdict) = status.verdict.as_ref().filter(|_| verdict_is_new) {
+                let subject = book.subject(thread.id(), event.account, event.occurred_at);
+                let verdict = verdict.as_ref().clone();
+                let facts = VerdictFacts { subject, message: event.message, verdict };
+                book.append(event.occurred_at, EntryBody::ProviderVerdict(Box::new(facts)));
+            }
+        }
+        SealedBody::UserMessage { .. } | SealedBody::BusinessMessage { .. } | SealedBody::UserCall => {}
+    }
+}
+
+pub(crate) fn event_of(record: &Record) -> Option<&SealedEvent> {
+    match &record.content {
+        RecordContent::Event(event) | RecordContent::Resubmission { event, .. } => Some(event),
+        RecordContent::Malformed(_)
+        | RecordContent::Misrouted
+        | RecordContent::Ignored(_)
+        | RecordContent::Tick(_)
+        | RecordContent::Configuration(_) => None,
+    }
+}
+
+pub(crate) fn is_future(record: &Record, event: &SealedEvent) -> bool {
+    event.occurred_at > record.record_time + FUTURE_TOLERANCE
+}
