@@ -9,7 +9,7 @@ use model::{
     Configured, ContentHash, Currency, Disposition, Entry, Event, Offset, PartitionId, Record, RecordContent,
     SealedEvent, Sequence, Symbol, UnixMillis, UserRef,
 };
-use projector::{BUCKETS, NetConversation, ProjectError, Projected, Projector};
+use projector::{BUCKETS, BucketPart, NetConversation, ProjectError, Projected, Projector, StoredBucket};
 use sim::reference::Step;
 use tariff::{AccountSettings, Configuration, Tariff};
 
@@ -52,6 +52,8 @@ pub struct Run {
     pub dispositions: Vec<Disposition>,
     /// What holds at the end, sorted by business phone, user and opening.
     pub net: Vec<NetConversation>,
+    /// How often what changed in a bucket was stored behind what was there.
+    pub stored_behind: u32,
 }
 
 /// The built-in 2022 rules in US dollars and UTC, for every account.
@@ -158,6 +160,19 @@ impl Log {
         longer
     }
 
+    /// The same log with users whose threads are all in one bucket.
+    #[must_use]
+    pub fn in_one_bucket(mut self) -> Self {
+        for record in &mut self.records {
+            if let RecordContent::Event(event) | RecordContent::Resubmission { event, .. } =
+                &mut record.content
+            {
+                event.user.0[..2].copy_from_slice(&[0, 7]);
+            }
+        }
+        self
+    }
+
     /// The records, the configuration first.
     #[must_use]
     pub fn records(&self) -> &[Record] {
@@ -194,7 +209,8 @@ impl Log {
         let mut projector = self.projector();
         let mut stored = BTreeMap::new();
         let (mut out, mut hints) = (Projected::default(), BTreeMap::new());
-        let mut run = Run { entries: Vec::new(), dispositions: Vec::new(), net: Vec::new() };
+        let mut run =
+            Run { entries: Vec::new(), dispositions: Vec::new(), net: Vec::new(), stored_behind: 0 };
         for batch in self.records.chunks(size) {
             if let Handling::Lanes { lanes, .. } = handling {
                 projector.spread_over(lanes, 1);
@@ -206,7 +222,7 @@ impl Log {
             run.entries.append(&mut out.entries);
             run.dispositions.append(&mut out.dispositions);
             if restores {
-                projector = self.restored(projector, &mut stored);
+                projector = self.restored(&projector, &mut stored, &mut run.stored_behind);
                 hints.clear();
             }
         }
@@ -214,18 +230,28 @@ impl Log {
         let away = (0..BUCKETS).filter(|bucket| projector.is_away(*bucket)).collect();
         load(&mut projector, &stored, away);
         for bucket in 0..BUCKETS {
-            projector.net_conversations(bucket, &mut |net| run.net.push(net));
+            projector.net_conversations(bucket, &mut |net| run.net.push(net)).expect("its own bucket");
         }
         run.net.sort_by_key(|net| (net.business_phone.clone(), net.user, net.opened_at));
         run
     }
 
     /// The same state, after a stop and a start.
-    fn restored(&self, projector: Projector, stored: &mut BTreeMap<u16, Vec<u8>>) -> Projector {
+    fn restored(
+        &self,
+        projector: &Projector,
+        stored: &mut BTreeMap<u16, Vec<u8>>,
+        stored_behind: &mut u32,
+    ) -> Projector {
         for bucket in projector.dirty() {
             let mut bytes = Vec::new();
-            projector.snapshot_bucket(bucket, (Offset(0), Sequence(0)), &mut bytes, &mut |_| {});
-            stored.insert(bucket, bytes);
+            match projector.snapshot_bucket(bucket, (Offset(0), Sequence(0)), &mut bytes, &mut |_| {}) {
+                BucketPart::Whole => *stored.entry(bucket).or_default() = bytes,
+                BucketPart::Behind => {
+                    *stored_behind += 1;
+                    stored.entry(bucket).or_default().extend(bytes);
+                }
+            }
         }
         let mut restored = Projector::restore(&projector.snapshot_shared()).expect("its own snapshot");
         self.prepare(&mut restored);
@@ -260,7 +286,7 @@ fn check_hints(batch: &[Record], out: &Projected, hints: &mut BTreeMap<u32, (Use
 
 fn load(projector: &mut Projector, stored: &BTreeMap<u16, Vec<u8>>, wanted: std::collections::BTreeSet<u16>) {
     for bucket in wanted {
-        let bytes = stored.get(&bucket).map_or(&[][..], Vec::as_slice);
-        projector.load_bucket(bucket, bytes).expect("its own bucket");
+        let bytes = stored.get(&bucket).cloned().unwrap_or_default();
+        projector.load_bucket(bucket, StoredBucket::read(bytes).expect("its own bucket"));
     }
 }

@@ -138,6 +138,33 @@ fn many_threads_side_by_side() {
     check(plan, 8);
 }
 
+/// A bucket of which few threads change between two stops: they wake up one by one, are stored behind the others, and
+/// what is stored is put together anew from time to time.
+#[test]
+fn threads_that_sleep_until_they_are_asked_for() {
+    let plan =
+        HistoryPlan { events: 400, threads: 60, days: 5, conflicts: true, untimely: true, ticks: true };
+    for seed in seeds(4) {
+        let mut steps = plan.history(seed);
+        steps.push(Step::Tick(END));
+        let log = Log::of_steps(configuration(), &steps).in_one_bucket();
+        let straight = log.project(Handling::OneBatch);
+        for handling in [
+            Handling::RestoreEvery(1),
+            Handling::RestoreEvery(6),
+            Handling::RestoreEvery(150),
+            Handling::Lanes { lanes: 2, restore_every: 4 },
+        ] {
+            let other = log.project(handling);
+            let same = (&other.entries, &other.dispositions, &other.net)
+                == (&straight.entries, &straight.dispositions, &straight.net);
+            assert!(same, "seed {seed}: {handling:?} books otherwise");
+            let often = !matches!(handling, Handling::RestoreEvery(150));
+            assert_eq!(other.stored_behind > 20, often, "{handling:?}: {}", other.stored_behind);
+        }
+    }
+}
+
 #[test]
 fn dense_histories_where_much_happens_within_a_day() {
     check(

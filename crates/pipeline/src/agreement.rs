@@ -346,7 +346,9 @@ mod tests {
         let mut out = Projected::default();
         projector.apply(&records, &mut |_| ContentHash([0; 32]), &mut out).unwrap();
         let mut nets = Vec::new();
-        (0..BUCKETS).for_each(|bucket| projector.net_conversations(bucket, &mut |net| nets.push(net)));
+        for bucket in 0..BUCKETS {
+            projector.net_conversations(bucket, &mut |net| nets.push(net)).unwrap();
+        }
         (out.entries, nets)
     }
 

@@ -97,7 +97,7 @@ impl<'a> StateReader<'a> {
     pub(crate) fn each(&mut self, each: &mut dyn FnMut(&NetConversation)) -> Result<(), PipelineError> {
         for bucket in 0..BUCKETS {
             self.state.read_bucket_into(bucket, &mut self.bytes)?;
-            self.projector.stored_net_conversations(&self.bytes, &mut |net| each(&net))?;
+            self.projector.stored_net_conversations(&mut self.bytes, &mut |net| each(&net))?;
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use std::{
 
 use ledger::checkpoint::{CheckpointError, CheckpointRef, CheckpointWriter, NewIds, StateStore};
 use model::{Offset, Sequence};
-use projector::Projector;
+use projector::{BucketPart, Projector};
 
 use crate::{
     error::PipelineError,
@@ -137,6 +137,9 @@ pub(crate) fn write(
     Ok(reference)
 }
 
+/// A bucket, and what of it is to be written.
+type Encoded = (u16, BucketPart, Vec<u8>);
+
 /// What the threads that encode share.
 #[derive(Clone, Copy)]
 struct Encoding<'a> {
@@ -149,7 +152,7 @@ impl Encoding<'_> {
     fn encode(
         self,
         buckets: &[u16],
-        to_write: &SyncSender<(u16, Vec<u8>)>,
+        to_write: &SyncSender<Encoded>,
         on_bucket: &mut dyn FnMut(u64),
     ) -> NewIds {
         // About one new id a record, and some for conversations and charges.
@@ -159,9 +162,10 @@ impl Encoding<'_> {
         for (done, bucket) in (1..).zip(buckets) {
             // They are about as long as one another.
             let mut bytes = Vec::with_capacity(length + length / 8);
-            self.projector.snapshot_bucket(*bucket, self.since, &mut bytes, &mut |id| ids.add(&id, *bucket));
+            let note = &mut |id| ids.add(&id, *bucket);
+            let part = self.projector.snapshot_bucket(*bucket, self.since, &mut bytes, note);
             length = bytes.len();
-            if to_write.send((*bucket, bytes)).is_err() {
+            if to_write.send((*bucket, part, bytes)).is_err() {
                 break;
             }
             on_bucket(done);
@@ -172,10 +176,13 @@ impl Encoding<'_> {
 
 fn write_buckets<'a>(
     mut writer: CheckpointWriter<'a>,
-    buckets: &Receiver<(u16, Vec<u8>)>,
+    buckets: &Receiver<Encoded>,
 ) -> Result<CheckpointWriter<'a>, CheckpointError> {
-    for (bucket, bytes) in buckets {
-        writer.add_bucket(bucket, &bytes)?;
+    for (bucket, part, bytes) in buckets {
+        match part {
+            BucketPart::Whole => writer.add_bucket(bucket, &bytes)?,
+            BucketPart::Behind => writer.add_to_bucket(bucket, &bytes)?,
+        }
     }
     Ok(writer)
 }

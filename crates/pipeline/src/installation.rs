@@ -12,7 +12,7 @@ use model::{ContentHash, Sequence, UserRef};
 use projector::{NetConversation, Projector, ThreadHistory};
 use tariff::Configuration;
 
-use crate::{EMBEDDED_PARTITION, error::PipelineError, progress::OnProgress};
+use crate::{EMBEDDED_PARTITION, error::PipelineError, load::load_bucket, progress::OnProgress};
 
 /// An open data directory. Opening it has brought the ledger up to what the log holds.
 #[derive(Debug)]
@@ -170,7 +170,8 @@ impl<S: Store> Installation<S> {
         for bucket in 0..projector::BUCKETS {
             let was_away = self.load(bucket).map_err(E::from)?;
             let mut net = Vec::new();
-            self.projector.net_conversations(bucket, &mut |conversation| net.push(conversation));
+            let read = self.projector.net_conversations(bucket, &mut |conversation| net.push(conversation));
+            read.map_err(|error| E::from(error.into()))?;
             net.sort_unstable_by_key(|conversation| (conversation.opened_at, conversation.conversation));
             net.into_iter().try_for_each(&mut *each)?;
             if was_away {
@@ -190,7 +191,7 @@ impl<S: Store> Installation<S> {
         self.state.lookup_once(&id, &mut buckets)?;
         for bucket in buckets {
             self.load(bucket)?;
-            if let Some(history) = self.projector.history_of(bucket, id) {
+            if let Some(history) = self.projector.history_of(bucket, id)? {
                 return Ok(Some(history));
             }
         }
@@ -218,20 +219,6 @@ fn check_secret(secret: &Secret, users: &UserDirectory, dir: &DataDir) -> Result
         }
         Some(_) | None => Ok(()),
     }
-}
-
-/// See [`Installation::load`].
-pub(crate) fn load_bucket(
-    projector: &mut Projector,
-    state: &StateStore,
-    bucket: u16,
-) -> Result<bool, PipelineError> {
-    if !projector.is_away(bucket) {
-        return Ok(false);
-    }
-    let bytes = state.read_bucket(bucket)?.unwrap_or_default();
-    projector.load_bucket(bucket, &bytes)?;
-    Ok(true)
 }
 
 /// See [`Installation::provide`].

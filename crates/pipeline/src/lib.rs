@@ -16,6 +16,7 @@ mod findings;
 mod group;
 mod installation;
 mod intake;
+mod load;
 mod places;
 mod progress;
 mod project;

@@ -22,8 +22,9 @@ use crate::{
     commit::Committer,
     error::PipelineError,
     group::{GROUP_RECORDS, Group, Ready},
-    installation::{Installation, load_bucket, provide},
+    installation::{Installation, provide},
     intake::{Batch, Intake},
+    load::load_missing,
     progress::{OnProgress, Progress},
     reader::{Planned, plan, read_all},
     seal::Sealer,
@@ -291,9 +292,7 @@ impl<'a> Projecting<'a> {
                 self.group.configuration = Some(configured.content);
             }
         }
-        for bucket in self.projector.missing(&batch.records) {
-            load_bucket(self.projector, self.state, bucket)?;
-        }
+        load_missing(self.projector, self.state, &batch.records)?;
         let mut originals: BTreeMap<usize, ContentHash> = BTreeMap::new();
         let mut original = |index: usize| {
             let hash = Quarantine::hash(batch.original(index));

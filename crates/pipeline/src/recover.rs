@@ -17,7 +17,8 @@ use crate::{
     cores::spread_over_cores,
     error::PipelineError,
     group::{GROUP_RECORDS, Group, Ready},
-    installation::{Installation, load_bucket},
+    installation::Installation,
+    load::load_missing,
     progress::{OnProgress, Progress, Stage},
 };
 
@@ -106,10 +107,7 @@ impl<S: Store> Installation<S> {
                 self.provide(configured.content)?;
             }
         }
-        for bucket in self.projector.missing(&batch.records) {
-            load_bucket(&mut self.projector, &self.state, bucket)?;
-        }
-        Ok(())
+        load_missing(&mut self.projector, &self.state, &batch.records)
     }
 
     fn committer_without_log(&mut self) -> Result<Committer<'_, S>, PipelineError> {

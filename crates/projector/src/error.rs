@@ -22,6 +22,8 @@ pub enum ProjectError {
     },
     /// State that is needed has not been loaded.
     NotLoaded(Offset),
+    /// State that is needed is not what was written.
+    DamagedState(Offset),
 }
 
 impl ProjectError {
@@ -33,7 +35,8 @@ impl ProjectError {
             | Self::UnknownConfiguration(at, _)
             | Self::SecondConfiguration(at)
             | Self::Gap { found: at, .. }
-            | Self::NotLoaded(at) => *at,
+            | Self::NotLoaded(at)
+            | Self::DamagedState(at) => *at,
         }
     }
 }
@@ -58,6 +61,7 @@ impl fmt::Display for ProjectError {
                 write!(f, "record {} came where record {} should have come", found.0, expected.0)
             }
             Self::NotLoaded(at) => write!(f, "record {} needs state that was not loaded", at.0),
+            Self::DamagedState(at) => write!(f, "record {} needs stored state that is damaged", at.0),
         }
     }
 }

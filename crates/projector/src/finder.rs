@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of threads but their places. Invariant: at most three of four slots are taken, and none is ever freed.
 
+use model::{Symbol, UserRef};
+
 /// A place, and enough of a hash to tell it from most others without a look at what lies there.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
@@ -15,6 +17,12 @@ impl Slot {
     fn is_free(self) -> bool {
         self.at == u32::MAX
     }
+}
+
+/// Users are keyed hashes, so that their bytes need no further hashing. Those that chose the bucket are left out.
+pub(crate) fn tag_of(user: UserRef, business_phone: Symbol) -> u32 {
+    let [_, _, a, b, c, d, ..] = user.0;
+    u32::from_le_bytes([a, b, c, d]) ^ business_phone.0.wrapping_mul(0x9e37_79b9)
 }
 
 /// Places by tag. Tags are bits of keyed hashes, so that they are spread well as they are.
@@ -60,6 +68,19 @@ impl Finder {
         self.taken += 1;
     }
 
+    /// Says that what was at one place is at another.
+    pub(crate) fn moved(&mut self, tag: u32, from: u32, to: u32) {
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut number = tag as usize;
+        while let Some(slot) = self.slots.get_mut(number & mask).filter(|slot| !slot.is_free()) {
+            if slot.at == from {
+                slot.at = to;
+                return;
+            }
+            number += 1;
+        }
+    }
+
     fn put(&mut self, slot: Slot) {
         let mask = self.slots.len() - 1;
         let mut number = slot.tag as usize & mask;
@@ -86,5 +107,9 @@ mod tests {
             assert_eq!(finder.find(tag(at), |found| found == at), Some(at));
         }
         assert_eq!(finder.find(tag(3), |found| found == 4), None);
+        finder.moved(tag(3), 3, 5_000);
+        assert_eq!(finder.find(tag(3), |found| found == 5_000), Some(5_000));
+        assert_eq!(finder.find(tag(3), |found| found == 3), None);
+        assert_eq!(finder.find(tag(4), |found| found == 4), Some(4));
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     numbers::Numbers,
     projector::{BUCKETS, FUTURE_TOLERANCE, HORIZON, Slot, bucket_of},
     thread::{Taken, Thread},
+    varint::Damaged,
 };
 
 /// Records are looked up in groups of this size before they are applied, so that memory is waited for once a group.
@@ -213,7 +214,9 @@ impl LaneWork<'_> {
         self.touch(&located);
         for ((index, record), slot) in group.iter().zip(of_group()).zip(&mut located) {
             let hint = match (event_of(record), &mut *slot) {
-                (Some(event), Some(guessed)) => self.thread_of(event, guessed, *index),
+                (Some(event), Some(guessed)) => self
+                    .thread_of(event, guessed, *index)
+                    .map_err(|Damaged| ProjectError::DamagedState(record.offset))?,
                 // An event of the future touches no thread, and still the log has to say whose it is.
                 (Some(_), None) => self.new_hint(),
                 (None, _) => u32::MAX,
@@ -249,24 +252,28 @@ impl LaneWork<'_> {
     }
 
     /// Puts the place of an event's thread right, and gives its number; a new thread if it has none yet.
-    fn thread_of(&mut self, event: &SealedEvent, place: &mut Located, index: u32) -> u32 {
+    fn thread_of(&mut self, event: &SealedEvent, place: &mut Located, index: u32) -> Result<u32, Damaged> {
         let slot = usize::from(place.bucket) % self.own.len();
-        let Slot::Loaded(bucket) = &mut self.own[slot] else { return u32::MAX };
+        let Slot::Loaded(bucket) = &mut self.own[slot] else { return Ok(u32::MAX) };
         bucket.dirty = true;
         let (user, business_phone) = (event.user, event.business_phone);
         let guessed = place.at != UNKNOWN && bucket.is_at(place.at, user, business_phone);
         let found = if guessed { Some(place.at) } else { bucket.find(user, business_phone) };
-        if let Some(at) = found {
-            place.at = at;
-            return bucket.threads[at].hint;
+        if let Some(thread) = found.and_then(|at| bucket.threads.get(at)) {
+            place.at = found.unwrap_or(UNKNOWN);
+            return Ok(thread.hint);
         }
         let hint = self.new_hint();
-        self.lane.new_threads.push(index as usize);
-        let id = ThreadId { user, business_phone, leading_digits: event.leading_digits };
-        if let Slot::Loaded(bucket) = &mut self.own[slot] {
-            place.at = bucket.add(Thread::new(id, hint));
-        }
-        hint
+        let Slot::Loaded(bucket) = &mut self.own[slot] else { return Ok(u32::MAX) };
+        place.at = match found {
+            Some(asleep) => bucket.wake(asleep, hint)?,
+            None => {
+                self.lane.new_threads.push(index as usize);
+                let id = ThreadId { user, business_phone, leading_digits: event.leading_digits };
+                bucket.add(Thread::new(id, hint))
+            }
+        };
+        Ok(hint)
     }
 
     /// The lanes take turns, so that no two give the same.

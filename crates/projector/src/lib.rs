@@ -6,6 +6,7 @@
 #![deny(clippy::float_arithmetic)]
 
 mod apply;
+mod asleep;
 mod block;
 mod booking;
 mod bucket;
@@ -39,5 +40,5 @@ pub use fold::{FoldState, OpenWindow, Rules};
 pub use identity::{charge_id, conversation_id};
 pub use net::{EvidenceReport, NetCharge, NetConversation, ThreadHistory, WithdrawnConversation};
 pub use projector::{BUCKETS, FUTURE_TOLERANCE, HORIZON, Projected, Projector, bucket_of};
-pub use snapshot::SnapshotError;
+pub use snapshot::{BucketPart, SnapshotError, StoredBucket};
 pub use steps::StepEffect;

@@ -118,8 +118,16 @@ pub struct ThreadHistory {
 
 impl Projector {
     /// Gives every net conversation of a loaded bucket to `each`.
-    pub fn net_conversations(&self, bucket: u16, each: &mut dyn FnMut(NetConversation)) {
-        let Slot::Loaded(loaded) = &self.buckets[usize::from(bucket)] else { return };
+    ///
+    /// # Errors
+    /// What the bucket was loaded from is damaged.
+    pub fn net_conversations(
+        &mut self,
+        bucket: u16,
+        each: &mut dyn FnMut(NetConversation),
+    ) -> Result<(), SnapshotError> {
+        self.wake_bucket(bucket)?;
+        let Slot::Loaded(loaded) = &self.buckets[usize::from(bucket)] else { return Ok(()) };
         for thread in loaded.threads.iter() {
             for booked in thread.conversations() {
                 if let Some(net) = self.net(thread.id(), booked) {
@@ -127,6 +135,7 @@ impl Projector {
                 }
             }
         }
+        Ok(())
     }
 
     /// Gives every net conversation of a bucket that [`Self::snapshot_bucket`] wrote to `each`, as
@@ -136,7 +145,7 @@ impl Projector {
     /// Damaged bytes.
     pub fn stored_net_conversations(
         &self,
-        bytes: &[u8],
+        bytes: &mut Vec<u8>,
         each: &mut dyn FnMut(NetConversation),
     ) -> Result<(), SnapshotError> {
         each_booked(bytes, &mut |thread, booked| {
@@ -147,8 +156,15 @@ impl Projector {
     }
 
     /// The history of the thread that has this message, conversation or charge, if it is in a loaded bucket.
-    #[must_use]
-    pub fn history_of(&self, bucket: u16, id: [u8; 16]) -> Option<ThreadHistory> {
+    ///
+    /// # Errors
+    /// What the bucket was loaded from is damaged.
+    pub fn history_of(&mut self, bucket: u16, id: [u8; 16]) -> Result<Option<ThreadHistory>, SnapshotError> {
+        self.wake_bucket(bucket)?;
+        Ok(self.history_among(bucket, id))
+    }
+
+    fn history_among(&self, bucket: u16, id: [u8; 16]) -> Option<ThreadHistory> {
         let Slot::Loaded(loaded) = self.buckets.get(usize::from(bucket.min(BUCKETS - 1)))? else {
             return None;
         };

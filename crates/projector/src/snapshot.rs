@@ -10,10 +10,12 @@ use model::{
 };
 
 use crate::{
+    asleep::Asleep,
     block::Blocks,
     booking::{Booked, ThreadId, Withdrawn},
     bucket::Bucket,
     evidence::Evidence,
+    finder::Finder,
     fold::{FoldState, OpenWindow},
     identity::{charge_id, conversation_id},
     labels::Label,
@@ -26,7 +28,7 @@ use crate::{
 };
 
 /// Raised when the bytes of another version must be told apart.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
 /// Stored state that is not what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,18 +154,21 @@ impl Projector {
             .collect()
     }
 
-    /// Writes a bucket to `out`, and gives to `ids` those that were met since `since`: of
-    /// messages, conversations and charges.
+    /// Writes a bucket to `out`, whole or what may have changed of it, and gives to `ids` those that were met since
+    /// `since`, where it was last written at the latest: of messages, conversations and charges.
     pub fn snapshot_bucket(
         &self,
         number: u16,
         since: (Offset, Sequence),
         out: &mut Vec<u8>,
         ids: &mut dyn FnMut([u8; 16]),
-    ) {
+    ) -> BucketPart {
         out.clear();
-        let Slot::Loaded(bucket) = &self.buckets[usize::from(number)] else { return };
-        put(out, bucket.threads.len() as u64);
+        let Slot::Loaded(bucket) = &self.buckets[usize::from(number)] else { return BucketPart::Behind };
+        let part = if bucket.adds() { BucketPart::Behind } else { BucketPart::Whole };
+        if part == BucketPart::Whole {
+            bucket.asleep.records().for_each(|record| out.extend_from_slice(record));
+        }
         for thread in bucket.threads.iter() {
             put_thread(out, thread, &bucket.blocks);
             let phone = self.words.get(thread.business_phone);
@@ -183,34 +188,32 @@ impl Projector {
                 ids(charge_id(id).0);
             }
         }
+        part
     }
 
     /// Says that these buckets have been written as they are.
     pub fn saved(&mut self, buckets: &[u16]) {
         for number in buckets {
             if let Slot::Loaded(bucket) = &mut self.buckets[usize::from(*number)] {
-                bucket.dirty = false;
+                bucket.saved();
             }
         }
     }
 
-    /// Takes in a bucket that [`Self::snapshot_bucket`] wrote.
-    ///
-    /// # Errors
-    /// Damaged bytes.
-    pub fn load_bucket(&mut self, number: u16, bytes: &[u8]) -> Result<(), SnapshotError> {
-        let mut input = Input(bytes);
-        let mut bucket = Bucket::default();
-        if !bytes.is_empty() {
-            for _ in 0..input.length()? {
-                let mut thread = get_thread(&mut input, &mut bucket.blocks)?;
-                thread.hint = self.next_hint;
-                self.next_hint += 1;
-                let at = bucket.add(thread);
-                bucket.wait(at);
-            }
+    /// Takes in a bucket that [`StoredBucket::read`] read.
+    pub fn load_bucket(&mut self, number: u16, stored: StoredBucket) {
+        self.buckets[usize::from(number)] = Slot::Loaded(stored.0);
+    }
+
+    /// Reads the threads of a loaded bucket that no record has asked for yet.
+    pub(crate) fn wake_bucket(&mut self, number: u16) -> Result<(), SnapshotError> {
+        if let Some(Slot::Loaded(bucket)) = self.buckets.get_mut(usize::from(number)) {
+            let next_hint = &mut self.next_hint;
+            bucket.wake_all(&mut || {
+                *next_hint += 1;
+                *next_hint - 1
+            })?;
         }
-        self.buckets[usize::from(number)] = Slot::Loaded(bucket);
         Ok(())
     }
 
@@ -225,11 +228,70 @@ impl Projector {
     }
 }
 
+/// What [`Projector::snapshot_bucket`] wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BucketPart {
+    /// All of the bucket.
+    Whole,
+    /// What belongs behind that which is stored of it.
+    Behind,
+}
+
+/// A bucket as it was stored; its threads are read one by one, when they are asked for.
+#[derive(Debug)]
+pub struct StoredBucket(Bucket);
+
+impl StoredBucket {
+    /// Finds the threads in what [`Projector::snapshot_bucket`] wrote, whole and then piece after piece.
+    ///
+    /// # Errors
+    /// Damaged bytes.
+    pub fn read(bytes: Vec<u8>) -> Result<Self, SnapshotError> {
+        Ok(Self(Bucket::stored(bytes)?))
+    }
+}
+
+/// Bytes of a [`Header`].
+pub(crate) const HEADER: usize = 32;
+
+/// What stands before a stored thread.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Header {
+    pub(crate) user: UserRef,
+    leading_digits: LeadingDigits,
+    pub(crate) business_phone: Symbol,
+    /// The minute of the end of its open conversation.
+    pub(crate) waits_for: Minute,
+}
+
+impl Header {
+    /// Reads it, and how many bytes it and its thread take.
+    pub(crate) fn read(bytes: &[u8]) -> Result<(Self, usize), Damaged> {
+        let mut input = Input(bytes);
+        let length = u32::from_le_bytes(input.array()?) as usize;
+        let header = Self {
+            user: UserRef(input.array()?),
+            leading_digits: LeadingDigits(input.array()?),
+            business_phone: Symbol(u32::from_le_bytes(input.array()?)),
+            waits_for: Minute(u32::from_le_bytes(input.array()?)),
+        };
+        if (HEADER..=bytes.len()).contains(&length) { Ok((header, length)) } else { Err(Damaged) }
+    }
+
+    fn thread(&self) -> ThreadId {
+        let Self { user, leading_digits, business_phone, .. } = *self;
+        ThreadId { user, business_phone, leading_digits }
+    }
+}
+
 fn put_thread(out: &mut Vec<u8>, thread: &Thread, blocks: &Blocks) {
-    let id = thread.id();
+    let (id, begin) = (thread.id(), out.len());
+    out.extend_from_slice(&[0; size_of::<u32>()]);
     out.extend_from_slice(&id.user.0);
     out.extend_from_slice(&id.leading_digits.0);
-    put(out, u64::from(id.business_phone.0));
+    out.extend_from_slice(&id.business_phone.0.to_le_bytes());
+    let waits_for = thread.open_end().map_or(Minute::NEVER, Minute::of);
+    out.extend_from_slice(&waits_for.0.to_le_bytes());
     put_state(out, &thread.state);
     // How long the timeline is comes before it, so that who asks for conversations can pass over the messages.
     let timeline_at = out.len() + size_of::<u32>();
@@ -264,13 +326,17 @@ fn put_thread(out: &mut Vec<u8>, thread: &Thread, blocks: &Blocks) {
         put(out, u64::from(report.what));
         put(out, u64::from(report.verdict_hash));
     }
+    let length = u32::try_from(out.len() - begin).unwrap_or(u32::MAX);
+    out[begin..begin + size_of::<u32>()].copy_from_slice(&length.to_le_bytes());
 }
 
-fn get_thread(input: &mut Input<'_>, blocks: &mut Blocks) -> Result<Thread, Damaged> {
-    let user = UserRef(input.array()?);
-    let leading_digits = LeadingDigits(input.array()?);
-    let business_phone = Symbol(input.small()?);
-    let mut thread = Thread::new(ThreadId { user, business_phone, leading_digits }, 0);
+/// Reads what [`put_thread`] wrote behind the header.
+pub(crate) fn get_thread(
+    header: &Header,
+    input: &mut Input<'_>,
+    blocks: &mut Blocks,
+) -> Result<Thread, Damaged> {
+    let mut thread = Thread::new(header.thread(), 0);
     thread.state = get_state(input)?;
     let mut timeline = timeline_of(input)?;
     let mut chunks = Vec::new();
@@ -313,16 +379,15 @@ fn get_thread(input: &mut Input<'_>, blocks: &mut Blocks) -> Result<Thread, Dama
     Ok(thread)
 }
 
-/// Shows the conversations of a stored bucket, and passes over everything else.
+/// Shows the conversations of a stored bucket, and passes over everything else. The bytes are left as they are.
 pub(crate) fn each_booked(
-    bytes: &[u8],
+    bytes: &mut Vec<u8>,
     each: &mut dyn FnMut(ThreadId, &Booked),
 ) -> Result<(), SnapshotError> {
-    let mut input = Input(bytes);
-    let threads = if bytes.is_empty() { 0 } else { input.length()? };
-    for _ in 0..threads {
-        let (user, leading_digits) = (UserRef(input.array()?), LeadingDigits(input.array()?));
-        let thread = ThreadId { user, leading_digits, business_phone: Symbol(input.small()?) };
+    let asleep = Asleep::read(std::mem::take(bytes), &mut Finder::default())?;
+    for record in asleep.records() {
+        let thread = Header::read(record)?.0.thread();
+        let mut input = Input(record.get(HEADER..).unwrap_or_default());
         get_state(&mut input)?;
         timeline_of(&mut input)?;
         let mut previous = Before::default();
@@ -340,8 +405,12 @@ pub(crate) fn each_booked(
             input.take(size_of::<MessageRef>())?;
             input.pass_numbers(5)?;
         }
+        if !input.0.is_empty() {
+            return Err(SnapshotError::Damaged);
+        }
     }
-    if input.0.is_empty() { Ok(()) } else { Err(SnapshotError::Damaged) }
+    *bytes = asleep.into_bytes();
+    Ok(())
 }
 
 /// The bytes of a thread's timeline.

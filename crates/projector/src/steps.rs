@@ -169,7 +169,7 @@ mod tests {
             })
             .collect();
         projector.apply(&records, &mut |_| ContentHash([0; 32]), &mut Projected::default()).unwrap();
-        projector.history_of(bucket_of(USER), [1; 16]).unwrap()
+        projector.history_of(bucket_of(USER), [1; 16]).unwrap().unwrap()
     }
 
     /// Each message as `id opens|joins +hours of the window's end, $ if it earns the charge`.

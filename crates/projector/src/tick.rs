@@ -33,7 +33,12 @@ impl Projector {
                 Slot::Away(_) => return Err(ProjectError::NotLoaded(record.offset)),
                 Slot::Loaded(bucket) => bucket,
             };
-            bucket.due(time, &mut in_bucket);
+            let mut hint = || {
+                self.next_hint += 1;
+                self.next_hint - 1
+            };
+            let damaged = |_| ProjectError::DamagedState(record.offset);
+            bucket.due(time, &mut hint, &mut in_bucket).map_err(damaged)?;
             bucket.dirty |= !in_bucket.is_empty();
             for at in in_bucket.drain(..) {
                 let thread = &mut bucket.threads[at];

@@ -12,7 +12,7 @@ use crate::{
     num::{Cursor, Malformed, put_varint},
 };
 
-const MAGIC: &[u8; 5] = b"TFCM1";
+const MAGIC: &[u8; 5] = b"TFCM2";
 
 /// Names a checkpoint; committed with the entries that it goes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,14 +40,15 @@ pub(super) struct Manifest {
     /// Bytes of each file that has a piece of this checkpoint.
     pub(super) files: BTreeMap<u64, u64>,
     pub(super) meta: Option<Section>,
-    pub(super) buckets: BTreeMap<u16, Section>,
+    /// Of each bucket the sections that make it up together, in their order.
+    pub(super) buckets: BTreeMap<u16, Vec<Section>>,
     /// Runs of the id index, oldest first.
     pub(super) runs: Vec<Section>,
 }
 
 impl Manifest {
     pub(super) fn sections(&self) -> impl Iterator<Item = &Section> {
-        self.meta.iter().chain(self.buckets.values()).chain(&self.runs)
+        self.meta.iter().chain(self.buckets.values().flatten()).chain(&self.runs)
     }
 
     /// Bytes that each file contributes.
@@ -72,9 +73,10 @@ impl Manifest {
             put_section(&mut out, meta);
         }
         put_varint(&mut out, self.buckets.len() as u64);
-        for (bucket, section) in &self.buckets {
+        for (bucket, sections) in &self.buckets {
             put_varint(&mut out, u64::from(*bucket));
-            put_section(&mut out, section);
+            put_varint(&mut out, sections.len() as u64);
+            sections.iter().for_each(|section| put_section(&mut out, section));
         }
         put_varint(&mut out, self.runs.len() as u64);
         for run in &self.runs {
@@ -94,7 +96,10 @@ impl Manifest {
         }
         for _ in 0..cursor.varint()? {
             let bucket = u16::try_from(cursor.varint()?).map_err(|_| Malformed)?;
-            manifest.buckets.insert(bucket, read_section(&mut cursor)?);
+            let sections = manifest.buckets.entry(bucket).or_default();
+            for _ in 0..cursor.varint()? {
+                sections.push(read_section(&mut cursor)?);
+            }
         }
         for _ in 0..cursor.varint()? {
             manifest.runs.push(read_section(&mut cursor)?);

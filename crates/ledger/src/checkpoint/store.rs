@@ -24,6 +24,8 @@ use crate::{
 
 /// More runs of the id index than this are merged, as each is one more to search.
 const RUNS_MAX: usize = 8;
+/// With more sections of a bucket than this they are put together, as each is one more to read.
+const SECTIONS_MAX: usize = 8;
 /// Bytes that are read at a time where nothing is kept of them.
 const CHECKED_AT_ONCE: u64 = 1 << 18;
 
@@ -139,7 +141,7 @@ impl StateStore {
     /// # Errors
     /// Damage, or the system's.
     pub fn read_bucket(&self, bucket: u16) -> Result<Option<Vec<u8>>, CheckpointError> {
-        self.current.buckets.get(&bucket).map(|section| self.read(section)).transpose()
+        self.current.buckets.get(&bucket).map(|sections| self.read_all(sections)).transpose()
     }
 
     /// As [`Self::read_bucket`], into a buffer that is used again; it is empty if the bucket is.
@@ -148,7 +150,7 @@ impl StateStore {
     /// Damage, or the system's.
     pub fn read_bucket_into(&self, bucket: u16, bytes: &mut Vec<u8>) -> Result<(), CheckpointError> {
         match self.current.buckets.get(&bucket) {
-            Some(section) => self.read_into(section, bytes),
+            Some(sections) => self.read_all_into(sections, bytes),
             None => {
                 bytes.clear();
                 Ok(())
@@ -256,7 +258,7 @@ impl StateStore {
             };
             let worst = live.iter().min_by_key(|(number, needed)| share(number, **needed));
             let Some((&worst, _)) = worst.filter(|_| needed * 2 < total) else { return Ok(()) };
-            let moved = next.meta.iter_mut().chain(next.buckets.values_mut()).chain(&mut next.runs);
+            let moved = next.meta.iter_mut().chain(next.buckets.values_mut().flatten()).chain(&mut next.runs);
             for section in moved.filter(|section| section.file == worst) {
                 *section = file.add(&self.read(section)?)?;
             }
@@ -294,18 +296,38 @@ impl StateStore {
     }
 
     fn read(&self, section: &Section) -> Result<Vec<u8>, CheckpointError> {
-        // Checks that there are as many bytes before memory is asked for; zeros cost nothing where memory is new.
-        self.file_of(section)?;
-        let mut bytes = vec![0; num::index(section.length)];
-        self.read_into(section, &mut bytes).map(|()| bytes)
+        self.read_all(std::slice::from_ref(section))
     }
 
-    fn read_into(&self, section: &Section, bytes: &mut Vec<u8>) -> Result<(), CheckpointError> {
-        let file = self.file_of(section)?;
-        bytes.resize(num::index(section.length), 0);
-        file.read_exact_at(bytes, section.position)
-            .map_err(FileError::new("read", &state_path(&self.folder, section.file)))?;
-        if checksum::of(bytes) == section.checksum { Ok(()) } else { Err(self.damaged(section)) }
+    /// What sections hold, one after the other.
+    fn read_all(&self, sections: &[Section]) -> Result<Vec<u8>, CheckpointError> {
+        // Checks that there are as many bytes before memory is asked for; zeros cost nothing where memory is new.
+        for section in sections {
+            self.file_of(section)?;
+        }
+        let length = sections.iter().map(|section| section.length).sum();
+        let mut bytes = vec![0; num::index(length)];
+        self.read_all_into(sections, &mut bytes).map(|()| bytes)
+    }
+
+    fn read_all_into(&self, sections: &[Section], bytes: &mut Vec<u8>) -> Result<(), CheckpointError> {
+        let mut end = 0;
+        for section in sections {
+            let file = self.file_of(section)?;
+            let begin = end;
+            end += num::index(section.length);
+            if bytes.len() < end {
+                bytes.resize(end, 0);
+            }
+            let piece = &mut bytes[begin..end];
+            file.read_exact_at(piece, section.position)
+                .map_err(FileError::new("read", &state_path(&self.folder, section.file)))?;
+            if checksum::of(piece) != section.checksum {
+                return Err(self.damaged(section));
+            }
+        }
+        bytes.truncate(end);
+        Ok(())
     }
 
     fn file(&self, number: u64) -> Result<&File, CheckpointError> {
@@ -352,7 +374,29 @@ impl CheckpointWriter<'_> {
         if bytes.is_empty() {
             self.next.buckets.remove(&bucket);
         } else {
-            self.next.buckets.insert(bucket, self.file.add(bytes)?);
+            self.next.buckets.insert(bucket, vec![self.file.add(bytes)?]);
+        }
+        Ok(())
+    }
+
+    /// Adds to a bucket what is to stand behind its bytes.
+    ///
+    /// # Errors
+    /// A bucket number out of range, damage of what is there, or the system's.
+    pub fn add_to_bucket(&mut self, bucket: u16, bytes: &[u8]) -> Result<(), CheckpointError> {
+        if bucket >= BUCKETS {
+            return Err(CheckpointError::NoBucket { bucket });
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let sections = self.next.buckets.entry(bucket).or_default();
+        if sections.len() < SECTIONS_MAX {
+            sections.push(self.file.add(bytes)?);
+        } else {
+            let mut all = self.store.read_all(sections)?;
+            all.extend_from_slice(bytes);
+            *sections = vec![self.file.add(&all)?];
         }
         Ok(())
     }

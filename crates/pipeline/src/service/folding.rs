@@ -21,10 +21,7 @@ use projector::{Projected, Projector};
 
 use super::{error::ServiceError, intake::Batch};
 use crate::{
-    checkpoints,
-    error::PipelineError,
-    installation::{load_bucket, provide},
-    project::reason_text,
+    checkpoints, error::PipelineError, installation::provide, load::load_missing, project::reason_text,
 };
 
 /// What one partition adds to a commit.
@@ -215,9 +212,7 @@ impl Folding {
                 self.share.config = Some(configured.content);
             }
         }
-        for bucket in self.projector.missing(records) {
-            load_bucket(&mut self.projector, &self.state, bucket)?;
-        }
+        load_missing(&mut self.projector, &self.state, records)?;
         let mut originals: BTreeMap<usize, ContentHash> = BTreeMap::new();
         let mut original = |index: usize| {
             let hash = Quarantine::hash(batch.original(run.start + index));
