@@ -265,7 +265,11 @@ fn apply(projector: &mut Projector, batch: &[Record], out: &mut Projected) -> Re
         let offset = first.0 + place as u64;
         ContentHash(*blake3::hash(&offset.to_be_bytes()).as_bytes())
     };
-    projector.apply(batch, &mut original, out)
+    let mut entries = Vec::new();
+    projector.apply(batch, &mut original, &mut |some| entries.append(some), out)?;
+    entries.append(&mut out.entries);
+    out.entries = entries;
+    Ok(())
 }
 
 /// No two threads have the same number, and none is said to begin twice.

@@ -344,7 +344,7 @@ mod tests {
         projector.define(Symbol(2), "acc");
         projector.provide(configuration);
         let mut out = Projected::default();
-        projector.apply(&records, &mut |_| ContentHash([0; 32]), &mut out).unwrap();
+        projector.apply(&records, &mut |_| ContentHash([0; 32]), &mut |_| {}, &mut out).unwrap();
         let mut nets = Vec::new();
         for bucket in 0..BUCKETS {
             projector.net_conversations(bucket, &mut |net| nets.push(net)).unwrap();

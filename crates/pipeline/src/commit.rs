@@ -10,11 +10,10 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc::Receiver,
     },
-    thread,
 };
 
 use ledger::{
-    Commit, EntryEncoder, Ledger, Quarantine, SymbolTable, UserDirectory,
+    Commit, EncodedEntries, Ledger, Quarantine, SymbolTable, UserDirectory,
     log::LogWriter,
     store::{Row, Store},
 };
@@ -23,20 +22,14 @@ use crate::{
     EMBEDDED_PARTITION,
     error::PipelineError,
     group::{Group, Ready},
-    project::joined,
     source::{SourceKey, SourceMark, SourceMarks},
 };
-
-/// Entries from which on a thread of its own encodes them, while the log is written.
-const BESIDE_ENTRIES: usize = 1_000;
 
 /// Writes what a directory keeps.
 #[derive(Debug)]
 pub(crate) struct Committer<'a, S> {
     /// The ledger.
     pub(crate) ledger: &'a mut Ledger<S>,
-    /// Encodes and chains the entries.
-    pub(crate) encoder: EntryEncoder,
     /// The log; absent while what it holds already is committed after a crash.
     pub(crate) log: Option<&'a mut LogWriter>,
     /// The words of the log.
@@ -56,36 +49,23 @@ impl<S: Store> Committer<'_, S> {
     ///
     /// # Errors
     /// The first that occurs.
-    pub(crate) fn run(mut self, groups: &Receiver<Ready>) -> Result<(), PipelineError> {
-        while let Ok(ready) = groups.recv() {
-            self.commit(ready)?;
+    pub(crate) fn run(mut self, groups: &Receiver<(Ready, EncodedEntries)>) -> Result<(), PipelineError> {
+        while let Ok((ready, encoded)) = groups.recv() {
+            self.commit(ready, encoded)?;
         }
         Ok(())
     }
 
-    /// Commits one group.
+    /// Commits one group with the entries that its records booked.
     ///
     /// # Errors
     /// Nothing of the group is committed then.
-    pub(crate) fn commit(&mut self, ready: Ready) -> Result<(), PipelineError> {
+    pub(crate) fn commit(&mut self, ready: Ready, encoded: EncodedEntries) -> Result<(), PipelineError> {
         let from_offset = ready.first_offset();
         let Ready { mut group, next_offset, partition_time, checkpoint } = ready;
-        let entries = std::mem::take(&mut group.entries);
         let mut sources = self.source_rows(&group.marks)?;
-        let Self { encoder, ledger, log, symbols, users, quarantine, .. } = self;
-        let mut keep = || keep(&mut group, &sources, log.as_deref_mut(), symbols, users, quarantine);
-        let encoded = if entries.len() < BESIDE_ENTRIES {
-            keep()?;
-            encoder.encode(&entries)?
-        } else {
-            thread::scope(|scope| {
-                // Entries are let go of as soon as they are written, while they are still near at hand.
-                let encoding = scope.spawn(move || encoder.encode(&entries));
-                let kept = keep();
-                let encoded = joined(encoding, "thread that encodes entries")?;
-                kept.and_then(|()| Ok(encoded?))
-            })?
-        };
+        let Self { ledger, log, symbols, users, quarantine, .. } = self;
+        keep(&mut group, &sources, log.as_deref_mut(), symbols, users, quarantine)?;
         sources.extend(group.sources);
         let commit = Commit {
             partition: EMBEDDED_PARTITION,

@@ -29,9 +29,16 @@ pub(crate) struct Group {
     pub(crate) marks: Vec<(SourceKey, SourceMark)>,
     /// The same as the log has it, while a tail of the log is committed after a crash.
     pub(crate) sources: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Entries that the records booked.
-    pub(crate) entries: Vec<Entry>,
     count: usize,
+}
+
+/// What the thread that projects hands on.
+#[derive(Debug)]
+pub(crate) enum Handed {
+    /// Some of the entries that the records of the next group booked, in their order.
+    Entries(Vec<Entry>),
+    /// The group, behind all of them.
+    Group(Ready),
 }
 
 /// A group that is complete.
@@ -48,15 +55,6 @@ pub(crate) struct Ready {
 }
 
 impl Group {
-    /// Takes in entries, moving them out of `entries`.
-    pub(crate) fn add_entries(&mut self, entries: &mut Vec<Entry>) {
-        if self.entries.is_empty() {
-            std::mem::swap(&mut self.entries, entries);
-        } else {
-            self.entries.append(entries);
-        }
-    }
-
     /// Counts records.
     pub(crate) fn add_count(&mut self, records: usize) {
         self.count += records;

@@ -11,6 +11,7 @@ mod commit;
 mod cores;
 mod digest;
 mod documents;
+mod encoding;
 mod error;
 mod findings;
 mod group;

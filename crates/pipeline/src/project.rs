@@ -1,17 +1,19 @@
-//! Projecting files: three threads (reading, projecting, committing) with bounded queues between them.
+//! Projecting files: four threads (reading, projecting, encoding, committing) with bounded queues between them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel},
     },
     thread::{self, ScopedJoinHandle},
     time::Duration,
 };
 
 use ledger::{ConfigStore, Quarantine, QuarantinedOriginal, checkpoint::StateStore, store::Store};
-use model::{Configured, ContentHash, Disposition, DispositionCounts, Record, RecordContent, UnixMillis};
+use model::{
+    Configured, ContentHash, Disposition, DispositionCounts, Entry, Record, RecordContent, UnixMillis,
+};
 use projector::{Projected, Projector};
 use tariff::Configuration;
 use wire::{Format, WebhookDefaults};
@@ -20,8 +22,9 @@ use crate::{
     EMBEDDED_PARTITION,
     checkpoints::Checkpoints,
     commit::Committer,
+    encoding::Encoding,
     error::PipelineError,
-    group::{GROUP_RECORDS, Group, Ready},
+    group::{GROUP_RECORDS, Group, Handed, Ready},
     installation::{Installation, provide},
     intake::{Batch, Intake},
     load::load_missing,
@@ -33,7 +36,9 @@ use crate::{
 
 /// How many batches or groups may wait for the next thread.
 const QUEUE_BATCHES: usize = 2;
-const QUEUE_GROUPS: usize = 1;
+const QUEUE_GROUPS: usize = 0;
+/// Lists of some thousand entries that wait to be encoded.
+const QUEUE_HANDED: usize = 2;
 /// An input that comes slowly, such as a pipe, is committed at least this often.
 const COMMIT_AFTER: Duration = Duration::from_secs(2);
 
@@ -148,7 +153,6 @@ impl<S: Store> Installation<S> {
         let encoder = self.ledger.encoder(EMBEDDED_PARTITION)?;
         let committer = Committer {
             ledger: &mut self.ledger,
-            encoder,
             log: Some(&mut self.log),
             symbols: &mut self.symbols,
             users: &mut self.users,
@@ -163,7 +167,11 @@ impl<S: Store> Installation<S> {
         thread::scope(|scope| {
             let (to_project, batches) = sync_channel(QUEUE_BATCHES);
             let (to_commit, groups) = sync_channel(QUEUE_GROUPS);
+            let (hand_on, handed) = sync_channel(QUEUE_HANDED);
+            let (give_back, empty) = channel();
             let committing = scope.spawn(move || committer.run(&groups));
+            let encoding = Encoding { encoder, to_commit, give_back };
+            let encoding = scope.spawn(move || encoding.run(&handed));
             let format = options.format;
             let reading = scope.spawn(move || {
                 let read = read_all(planned, format, &mut intake, &to_project);
@@ -177,7 +185,7 @@ impl<S: Store> Installation<S> {
                 group: Group::default(),
                 group_records: options.commit_records.unwrap_or(GROUP_RECORDS),
                 out: Projected::default(),
-                to_commit,
+                onward: Onward { hand_on, empty },
                 progress: Progress { work_total: total, ..Progress::default() },
             };
             let projected = projecting.all(first, &batches, on_progress);
@@ -192,6 +200,7 @@ impl<S: Store> Installation<S> {
             drop(projecting);
             // A failed commit is the cause of whatever the projecting thread met.
             joined(committing, "committing thread")??;
+            joined(encoding, "thread that encodes entries")??;
             self.saved_sequence = saved.1;
             ended
         })
@@ -201,6 +210,28 @@ impl<S: Store> Installation<S> {
 /// A thread's result; a thread that panicked is an error like others.
 pub(crate) fn joined<T>(handle: ScopedJoinHandle<'_, T>, name: &'static str) -> Result<T, PipelineError> {
     handle.join().map_err(|_| PipelineError::ThreadEnded(name))
+}
+
+/// From the thread that projects to the one that encodes, and memory on its way back.
+#[derive(Debug)]
+pub(crate) struct Onward {
+    pub(crate) hand_on: SyncSender<Handed>,
+    pub(crate) empty: Receiver<Vec<Entry>>,
+}
+
+impl Onward {
+    /// Hands entries on, and puts an empty list in their place.
+    fn entries(&self, entries: &mut Vec<Entry>) -> Result<(), PipelineError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let empty = self.empty.try_recv().unwrap_or_default();
+        self.send(Handed::Entries(std::mem::replace(entries, empty)))
+    }
+
+    fn send(&self, handed: Handed) -> Result<(), PipelineError> {
+        self.hand_on.send(handed).map_err(|_| PipelineError::ThreadEnded("thread that encodes entries"))
+    }
 }
 
 /// The thread in the middle.
@@ -213,7 +244,7 @@ pub(crate) struct Projecting<'a> {
     group: Group,
     group_records: usize,
     out: Projected,
-    to_commit: SyncSender<Ready>,
+    onward: Onward,
     progress: Progress,
 }
 
@@ -223,7 +254,7 @@ impl<'a> Projecting<'a> {
         projector: &'a mut Projector,
         state: &'a mut StateStore,
         configs: &'a ConfigStore,
-        to_commit: SyncSender<Ready>,
+        onward: Onward,
     ) -> Self {
         Self {
             projector,
@@ -233,7 +264,7 @@ impl<'a> Projecting<'a> {
             group: Group::default(),
             group_records: GROUP_RECORDS,
             out: Projected::default(),
-            to_commit,
+            onward,
             progress: Progress::default(),
         }
     }
@@ -299,16 +330,24 @@ impl<'a> Projecting<'a> {
             originals.insert(index, hash);
             hash
         };
-        self.projector.apply(&batch.records, &mut original, &mut self.out)?;
+        let before = self.projector.sequence();
+        let (onward, mut handed_on) = (&self.onward, Ok(()));
+        let mut enough = |entries: &mut Vec<Entry>| {
+            if handed_on.is_ok() {
+                handed_on = onward.entries(entries);
+            }
+        };
+        self.projector.apply(&batch.records, &mut original, &mut enough, &mut self.out)?;
+        enough(&mut self.out.entries);
+        handed_on?;
         self.keep_originals(&mut batch, &originals);
         self.note_users(&batch);
         for disposition in &self.out.dispositions {
             self.group.dispositions.count(*disposition);
         }
         self.progress.records += batch.records.len() as u64;
-        self.progress.entries += self.out.entries.len() as u64;
+        self.progress.entries += self.projector.sequence().0 - before.0;
         self.group.add_count(batch.records.len());
-        self.group.add_entries(&mut self.out.entries);
         self.group.words.append(&mut batch.words);
         self.group.marks.extend(batch.mark);
         self.group.records.push((batch.records, std::mem::take(&mut self.out.threads)));
@@ -357,7 +396,8 @@ impl<'a> Projecting<'a> {
         }
         let group = std::mem::take(&mut self.group);
         let (next_offset, time) = (self.projector.next_offset(), self.projector.partition_time());
-        self.send(Ready { group, next_offset, partition_time: time, checkpoint: None })
+        let ready = Ready { group, next_offset, partition_time: time, checkpoint: None };
+        self.onward.send(Handed::Group(ready))
     }
 
     /// Writes the state behind the last group, if it is time, while that group is being committed.
@@ -370,11 +410,8 @@ impl<'a> Projecting<'a> {
         };
         let checkpoint = Some(checkpoints.write(self.projector, self.state, on_progress)?);
         let partition_time = self.projector.partition_time();
-        self.send(Ready { group: Group::default(), next_offset, partition_time, checkpoint })
-    }
-
-    fn send(&self, ready: Ready) -> Result<(), PipelineError> {
-        self.to_commit.send(ready).map_err(|_| PipelineError::ThreadEnded("committing thread"))
+        let ready = Ready { group: Group::default(), next_offset, partition_time, checkpoint };
+        self.onward.send(Handed::Group(ready))
     }
 }
 

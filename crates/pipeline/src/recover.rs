@@ -8,7 +8,7 @@ use ledger::{
     log::{LogBatch, LogReader, LoggedRecord},
     store::Store,
 };
-use model::{ContentHash, RecordContent};
+use model::{ContentHash, Entry, RecordContent};
 use projector::{Projected, Projector};
 
 use crate::{
@@ -56,18 +56,28 @@ impl<S: Store> Installation<S> {
         let mut batch = LogBatch::default();
         let mut out = Projected::default();
         let mut group = Group::default();
+        let mut encoder = self.ledger.encoder(EMBEDDED_PARTITION)?;
         while reader.next_batch(&mut batch)? {
             self.prepare(&batch)?;
             let committed = batch.records.partition_point(|logged| logged.record.offset < head.next_offset);
             let (known, new) = batch.records.split_at(committed);
-            self.projector.apply(known, &mut original_of(known), &mut out)?;
+            self.projector.apply(known, &mut original_of(known), &mut Vec::clear, &mut out)?;
             if self.projector.next_offset() == head.next_offset && self.projector.sequence() != head.sequence
             {
                 let (expected, found) = (head.sequence, self.projector.sequence());
                 return Err(PipelineError::Diverged { at: head.next_offset, expected, found });
             }
             let newly_adopted = self.projector.configured();
-            self.projector.apply(new, &mut original_of(new), &mut out)?;
+            let mut encoded = Ok(());
+            let mut encode = |entries: &mut Vec<Entry>| {
+                if encoded.is_ok() {
+                    encoded = encoder.add(entries);
+                }
+                entries.clear();
+            };
+            self.projector.apply(new, &mut original_of(new), &mut encode, &mut out)?;
+            encode(&mut out.entries);
+            encoded?;
             for disposition in &out.dispositions {
                 group.dispositions.count(*disposition);
             }
@@ -78,13 +88,12 @@ impl<S: Store> Installation<S> {
             if !new.is_empty() {
                 group.sources.extend(batch.rows.drain(..));
             }
-            group.add_entries(&mut out.entries);
             let done = self.projector.next_offset();
             if group.len() >= GROUP_RECORDS || (done == end && group.len() > 0) {
                 let group = std::mem::take(&mut group);
                 let partition_time = self.projector.partition_time();
                 let ready = Ready { group, next_offset: done, partition_time, checkpoint: None };
-                self.committer_without_log()?.commit(ready)?;
+                self.committer_without_log().commit(ready, encoder.finish()?)?;
             }
             on_progress(Progress {
                 stage: Stage::Recovering,
@@ -110,9 +119,8 @@ impl<S: Store> Installation<S> {
         load_missing(&mut self.projector, &self.state, &batch.records)
     }
 
-    fn committer_without_log(&mut self) -> Result<Committer<'_, S>, PipelineError> {
-        Ok(Committer {
-            encoder: self.ledger.encoder(EMBEDDED_PARTITION)?,
+    fn committer_without_log(&mut self) -> Committer<'_, S> {
+        Committer {
             ledger: &mut self.ledger,
             log: None,
             symbols: &mut self.symbols,
@@ -120,7 +128,7 @@ impl<S: Store> Installation<S> {
             quarantine: &mut self.quarantine,
             started_from: std::collections::BTreeMap::new(),
             checkpointed: std::sync::Arc::default(),
-        })
+        }
     }
 }
 

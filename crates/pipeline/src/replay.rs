@@ -110,11 +110,16 @@ impl<S: Store> Installation<S> {
                         provide(&mut projector, &self.configs, configured.content)?;
                     }
                 }
-                projector.apply(records, &mut original_of(records), &mut out)?;
-                waiting.append(&mut out.entries);
-                if waiting.len() >= HANDED_ON {
-                    sink(std::mem::take(&mut waiting))?;
-                }
+                let mut handed_on = Ok(());
+                let mut hand_on = |entries: &mut Vec<Entry>| {
+                    waiting.append(entries);
+                    if waiting.len() >= HANDED_ON && handed_on.is_ok() {
+                        handed_on = sink(std::mem::take(&mut waiting));
+                    }
+                };
+                projector.apply(records, &mut original_of(records), &mut hand_on, &mut out)?;
+                hand_on(&mut out.entries);
+                handed_on?;
                 on_progress(Progress {
                     stage: Stage::Replaying,
                     records: projector.next_offset().0,

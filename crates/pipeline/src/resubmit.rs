@@ -3,15 +3,25 @@
 //! Knows no rules. Invariant: a resubmission goes through the same log, projector and commit as everything else, names
 //! the place of its original, and moves no clock.
 
-use std::{collections::BTreeMap, sync::mpsc::sync_channel};
+use std::{
+    collections::BTreeMap,
+    sync::mpsc::{channel, sync_channel},
+};
 
 use ledger::{QuarantinedOriginal, log::LoggedRecord, store::Store};
 use model::{Disposition, Event, Offset, Record, RecordContent, Sequence, Text, UnixMillis};
 use wire::{Piece, WebhookDefaults, decode_record_value};
 
 use crate::{
-    EMBEDDED_PARTITION, commit::Committer, error::PipelineError, installation::Installation, intake::Batch,
-    progress::OnProgress, project::Projecting, seal::Sealer,
+    EMBEDDED_PARTITION,
+    commit::Committer,
+    encoding::Encoding,
+    error::PipelineError,
+    installation::Installation,
+    intake::Batch,
+    progress::OnProgress,
+    project::{Onward, Projecting},
+    seal::Sealer,
 };
 
 /// What comes again, and how.
@@ -152,15 +162,18 @@ impl<S: Store> Installation<S> {
         batch.records.push(LoggedRecord { record, original: None });
 
         let encoder = self.ledger.encoder(EMBEDDED_PARTITION)?;
-        let (to_commit, groups) = sync_channel(1);
-        let mut projecting = Projecting::new(&mut self.projector, &mut self.state, &self.configs, to_commit);
+        // One record: its entries and its group. Each thread's work is done here, one after the other.
+        let (hand_on, handed) = sync_channel(2);
+        let ((to_commit, groups), (give_back, empty)) = (sync_channel(1), channel());
+        let onward = Onward { hand_on, empty };
+        let mut projecting = Projecting::new(&mut self.projector, &mut self.state, &self.configs, onward);
         projecting.take(batch)?;
         let disposition = projecting.last_disposition();
         projecting.hand_on()?;
         drop(projecting);
+        Encoding { encoder, to_commit, give_back }.run(&handed)?;
         let committer = Committer {
             ledger: &mut self.ledger,
-            encoder,
             log: Some(&mut self.log),
             symbols: &mut self.symbols,
             users: &mut self.users,

@@ -13,6 +13,9 @@ use crate::{
     projector::{BUCKETS, Projected, Projector},
 };
 
+/// Entries that are shown together to who may take them away.
+pub(crate) const ENOUGH: usize = 2_048;
+
 impl Projector {
     /// Spreads the buckets over this many lanes, 1 to 8, rounded down to a power of two: each is worked on by a thread of
     /// its own while a batch of at least `worth` records is applied. What is booked stays the same.
@@ -22,7 +25,8 @@ impl Projector {
     }
 
     /// Applies a batch. `original` gives the hash of the original bytes of the record at a place in the batch; it is
-    /// asked only for records that go into quarantine.
+    /// asked only for records that go into quarantine. `enough` is shown the entries whenever there are some thousand of
+    /// them, and may take them away: a tick closes any number of conversations.
     ///
     /// # Errors
     /// See [`ProjectError`]; the state is then no longer to be used.
@@ -30,6 +34,7 @@ impl Projector {
         &mut self,
         records: &[R],
         original: &mut dyn FnMut(usize) -> ContentHash,
+        enough: &mut dyn FnMut(&mut Vec<Entry>),
         out: &mut Projected,
     ) -> Result<(), ProjectError> {
         out.clear();
@@ -41,10 +46,13 @@ impl Projector {
             let lanes = if rest.len() < self.worth_sharing { 1 } else { self.lanes.len() };
             let taken = self.side_by_side(lanes, rest)?;
             self.put_together(lanes, first, records, original, out);
+            if out.entries.len() >= ENOUGH {
+                enough(&mut out.entries);
+            }
             self.next_offset.0 += taken as u64;
             first += taken;
             if let Some(record) = records.get(first) {
-                self.apply_alone(record, first, records, original, out)?;
+                self.apply_alone(record, first, records, original, enough, out)?;
                 self.next_offset.0 += 1;
                 first += 1;
             }
@@ -164,10 +172,11 @@ impl Projector {
         index: usize,
         records: &[R],
         original: &mut dyn FnMut(usize) -> ContentHash,
+        enough: &mut dyn FnMut(&mut Vec<Entry>),
         out: &mut Projected,
     ) -> Result<(), ProjectError> {
         match &record.as_ref().content {
-            RecordContent::Tick(time) => self.tick(record.as_ref(), *time, out)?,
+            RecordContent::Tick(time) => self.tick(record.as_ref(), *time, enough, out)?,
             RecordContent::Configuration(configured) => self.adopt(record.as_ref(), *configured, out)?,
             RecordContent::Resubmission { original: place, event } => {
                 let is_future = is_future(record.as_ref(), event);

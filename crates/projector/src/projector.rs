@@ -35,7 +35,7 @@ pub fn bucket_of(user: UserRef) -> u16 {
 /// What a batch of records led to. Kept by the caller and used again, so that its memory is.
 #[derive(Debug, Default)]
 pub struct Projected {
-    /// New entries, without the hash of the entry before them.
+    /// New entries that nobody took away meanwhile, without the hash of the entry before them.
     pub entries: Vec<Entry>,
     /// One for each record.
     pub dispositions: Vec<Disposition>,

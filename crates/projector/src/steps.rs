@@ -168,7 +168,8 @@ mod tests {
                 content,
             })
             .collect();
-        projector.apply(&records, &mut |_| ContentHash([0; 32]), &mut Projected::default()).unwrap();
+        let mut out = Projected::default();
+        projector.apply(&records, &mut |_| ContentHash([0; 32]), &mut |_| {}, &mut out).unwrap();
         projector.history_of(bucket_of(USER), [1; 16]).unwrap().unwrap()
     }
 

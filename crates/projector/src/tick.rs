@@ -2,9 +2,10 @@
 //!
 //! Invariant: nothing else moves a partition's time (SPEC §4), and closes come by (end, conversation id).
 
-use model::{Record, UnixMillis};
+use model::{Entry, Record, UnixMillis};
 
 use crate::{
+    apply::ENOUGH,
     booking::Book,
     error::ProjectError,
     identity::conversation_id,
@@ -18,6 +19,7 @@ impl Projector {
         &mut self,
         record: &Record,
         time: UnixMillis,
+        enough: &mut dyn FnMut(&mut Vec<Entry>),
         out: &mut Projected,
     ) -> Result<(), ProjectError> {
         if time <= self.partition_time {
@@ -69,6 +71,9 @@ impl Projector {
                 let id = thread.id();
                 if let Some(last) = thread.last_conversation_mut() {
                     book.close(id, last);
+                }
+                if book.entries.len() >= ENOUGH {
+                    enough(book.entries);
                 }
             }
         }

@@ -38,6 +38,10 @@ pub struct EntryEncoder {
     stored_of_kib: usize,
     /// Tells of most withdrawals whether they leave one conversation less open, without looking into the store.
     aftermath: Aftermath,
+    /// What has been encoded since [`Self::finish`].
+    encoded: EncodedEntries,
+    /// The hash before what is pending.
+    pending_after: EntryHash,
 }
 
 /// Entries ready to be committed.
@@ -55,6 +59,17 @@ pub struct EncodedEntries {
 }
 
 impl EncodedEntries {
+    fn after(partition: PartitionId, after: (Sequence, EntryHash)) -> Self {
+        Self {
+            partition,
+            after,
+            last: after,
+            blocks: Vec::new(),
+            rollups: Rollups::default(),
+            canonical_bytes: 0,
+        }
+    }
+
     /// Last sequence and hash with these entries.
     #[must_use]
     pub const fn last(&self) -> (Sequence, EntryHash) {
@@ -102,10 +117,12 @@ impl EntryEncoder {
             pending: Pending::default(),
             stored_of_kib: 0,
             aftermath: Aftermath::default(),
+            encoded: EncodedEntries::after(partition, (after, hash)),
+            pending_after: hash,
         })
     }
 
-    /// Encodes the entries that follow. Their `previous_hash` is not looked at.
+    /// Encodes the entries that follow, all that are to be committed together. Their `previous_hash` is not looked at.
     ///
     /// # Errors
     /// A sequence or partition that does not follow; the encoder is then of no more use.
@@ -121,34 +138,51 @@ impl EntryEncoder {
     pub fn encode_each(
         &mut self,
         entries: &[Entry],
-        mut each: impl FnMut(&Entry, &EntryHash, &[u8]),
+        each: impl FnMut(&Entry, &EntryHash, &[u8]),
     ) -> Result<EncodedEntries, LedgerError> {
-        let mut encoded = EncodedEntries {
-            partition: self.partition,
-            after: (self.sequence, self.hash),
-            last: (self.sequence, self.hash),
-            blocks: Vec::with_capacity(entries.len() / 64 + 1),
-            rollups: Rollups::default(),
-            canonical_bytes: 0,
-        };
-        self.pending.clear();
-        let mut previous = self.hash;
+        self.encoded.blocks.reserve(entries.len() / 64 + 1);
+        self.add_each(entries, each)?;
+        self.finish()
+    }
+
+    /// Encodes entries that follow; more may come before they are committed together, see [`Self::finish`].
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn add(&mut self, entries: &[Entry]) -> Result<(), LedgerError> {
+        self.add_each(entries, |_, _, _| ())
+    }
+
+    fn add_each(
+        &mut self,
+        entries: &[Entry],
+        mut each: impl FnMut(&Entry, &EntryHash, &[u8]),
+    ) -> Result<(), LedgerError> {
         for entry in entries {
             self.expect(entry)?;
             self.push(entry);
             let canonical = self.writer.last().bytes;
-            encoded.canonical_bytes += canonical.len() as u64;
-            encoded.rollups.apply(entry);
+            self.encoded.canonical_bytes += canonical.len() as u64;
+            self.encoded.rollups.apply(entry);
             self.aftermath.note_newest(entry);
             each(entry, &self.hash, canonical);
             if self.is_block() {
-                self.pack(previous, &mut encoded.blocks)?;
-                previous = self.hash;
+                self.pack()?;
             }
         }
-        self.pack(previous, &mut encoded.blocks)?;
+        Ok(())
+    }
+
+    /// What was added since it was last asked for.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn finish(&mut self) -> Result<EncodedEntries, LedgerError> {
+        self.pack()?;
+        let next = EncodedEntries::after(self.partition, self.last());
+        let mut encoded = std::mem::replace(&mut self.encoded, next);
         encoded.rollups.settle_known(|last_about| self.aftermath.was_closed(last_about));
-        encoded.last = (self.sequence, self.hash);
+        encoded.last = self.last();
         Ok(encoded)
     }
 
@@ -167,7 +201,9 @@ impl EntryEncoder {
             self.expect(entry)?;
             self.push(entry);
             self.pending.clear();
+            self.pending_after = self.hash;
         }
+        self.encoded = EncodedEntries::after(self.partition, self.last());
         Ok(())
     }
 
@@ -194,18 +230,17 @@ impl EntryEncoder {
             || (kept * self.stored_of_kib) >> 10 >= BLOCK_ENOUGH
     }
 
-    /// Packs what is pending, whose chain begins behind `previous`.
-    fn pack(
-        &mut self,
-        previous: EntryHash,
-        blocks: &mut Vec<(Sequence, Vec<u8>)>,
-    ) -> Result<(), LedgerError> {
+    /// Packs what is pending.
+    fn pack(&mut self) -> Result<(), LedgerError> {
         let pending = std::mem::take(&mut self.pending);
+        let mut blocks = std::mem::take(&mut self.encoded.blocks);
         let count = pending.marks.len();
         let first = Sequence(self.sequence.0 + 1 - count as u64);
-        let packed = self.pack_part(first, previous, &pending, 0..count, blocks);
+        let packed = self.pack_part(first, self.pending_after, &pending, 0..count, &mut blocks);
+        self.encoded.blocks = blocks;
         self.pending = pending;
         self.pending.clear();
+        self.pending_after = self.hash;
         packed
     }
 

@@ -219,7 +219,7 @@ impl Folding {
             originals.insert(index, hash);
             hash
         };
-        self.projector.apply(records, &mut original, &mut self.out)?;
+        self.projector.apply(records, &mut original, &mut |_| {}, &mut self.out)?;
         if !is_new {
             return Ok(());
         }

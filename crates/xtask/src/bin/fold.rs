@@ -60,7 +60,7 @@ fn main() -> Result<()> {
     let mut entries: Vec<Vec<u8>> = Vec::new();
     for batch in records.chunks(BATCH) {
         let begun = Instant::now();
-        projector.apply(batch, &mut |_| ContentHash([0; 32]), &mut projected)?;
+        projector.apply(batch, &mut |_| ContentHash([0; 32]), &mut |_| {}, &mut projected)?;
         apply += begun.elapsed();
         let begun = Instant::now();
         for entry in &projected.entries {
