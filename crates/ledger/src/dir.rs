@@ -13,8 +13,9 @@ use std::{
 use crate::files::{self, FileError};
 
 /// Number of the layout that this version writes and reads. Before 2 ids were sealed in another way, so that users of an
-/// old directory would not be recognised; before 3 blocks of entries held their ids among the other bytes.
-const FORMAT: u32 = 3;
+/// old directory would not be recognised; before 3 blocks of entries held their ids among the other bytes; before 4 the
+/// state of a bucket was one piece.
+const FORMAT: u32 = 4;
 const MARK: &str = "tarifa data directory, format ";
 /// A process that was killed a moment ago may still hold the lock while the system clears up behind it.
 const LOCK_TRIES: u32 = 20;
@@ -259,10 +260,10 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("data");
         drop(DataDir::open(&path, true).unwrap());
-        fs::write(path.join("format"), format!("{MARK}4\n")).unwrap();
-        assert!(matches!(DataDir::open(&path, true), Err(DirError::Newer { found: 4, known: 3, .. })));
-        fs::write(path.join("format"), format!("{MARK}2\n")).unwrap();
-        assert!(matches!(DataDir::open(&path, true), Err(DirError::Older { found: 2, known: 3, .. })));
+        fs::write(path.join("format"), format!("{MARK}5\n")).unwrap();
+        assert!(matches!(DataDir::open(&path, true), Err(DirError::Newer { found: 5, known: 4, .. })));
+        fs::write(path.join("format"), format!("{MARK}3\n")).unwrap();
+        assert!(matches!(DataDir::open(&path, true), Err(DirError::Older { found: 3, known: 4, .. })));
     }
 
     #[test]

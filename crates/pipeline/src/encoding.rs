@@ -13,6 +13,29 @@ use crate::{
     group::{Handed, Ready},
 };
 
+/// From the thread that projects to the one that encodes, and memory on its way back.
+#[derive(Debug)]
+pub(crate) struct Onward {
+    pub(crate) hand_on: SyncSender<Handed>,
+    pub(crate) empty: Receiver<Vec<Entry>>,
+}
+
+impl Onward {
+    /// Hands entries on, and puts an empty list in their place.
+    pub(crate) fn entries(&self, entries: &mut Vec<Entry>) -> Result<(), PipelineError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let empty = self.empty.try_recv().unwrap_or_default();
+        self.send(Handed::Entries(std::mem::replace(entries, empty)))
+    }
+
+    /// Hands on.
+    pub(crate) fn send(&self, handed: Handed) -> Result<(), PipelineError> {
+        self.hand_on.send(handed).map_err(|_| PipelineError::ThreadEnded("thread that encodes entries"))
+    }
+}
+
 /// Encodes what is handed to it, and hands it on to the thread that commits.
 #[derive(Debug)]
 pub(crate) struct Encoding {
@@ -41,7 +64,7 @@ impl Encoding {
                 }
                 Handed::Group(ready) => {
                     let encoded = self.encoder.finish()?;
-                    let sent = self.to_commit.send((ready, encoded));
+                    let sent = self.to_commit.send((*ready, encoded));
                     sent.map_err(|_| PipelineError::ThreadEnded("committing thread"))?;
                 }
             }

@@ -38,7 +38,7 @@ pub(crate) enum Handed {
     /// Some of the entries that the records of the next group booked, in their order.
     Entries(Vec<Entry>),
     /// The group, behind all of them.
-    Group(Ready),
+    Group(Box<Ready>),
 }
 
 /// A group that is complete.

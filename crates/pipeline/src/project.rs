@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, channel, sync_channel},
     },
     thread::{self, ScopedJoinHandle},
     time::Duration,
@@ -22,7 +22,7 @@ use crate::{
     EMBEDDED_PARTITION,
     checkpoints::Checkpoints,
     commit::Committer,
-    encoding::Encoding,
+    encoding::{Encoding, Onward},
     error::PipelineError,
     group::{GROUP_RECORDS, Group, Handed, Ready},
     installation::{Installation, provide},
@@ -212,28 +212,6 @@ pub(crate) fn joined<T>(handle: ScopedJoinHandle<'_, T>, name: &'static str) -> 
     handle.join().map_err(|_| PipelineError::ThreadEnded(name))
 }
 
-/// From the thread that projects to the one that encodes, and memory on its way back.
-#[derive(Debug)]
-pub(crate) struct Onward {
-    pub(crate) hand_on: SyncSender<Handed>,
-    pub(crate) empty: Receiver<Vec<Entry>>,
-}
-
-impl Onward {
-    /// Hands entries on, and puts an empty list in their place.
-    fn entries(&self, entries: &mut Vec<Entry>) -> Result<(), PipelineError> {
-        if entries.is_empty() {
-            return Ok(());
-        }
-        let empty = self.empty.try_recv().unwrap_or_default();
-        self.send(Handed::Entries(std::mem::replace(entries, empty)))
-    }
-
-    fn send(&self, handed: Handed) -> Result<(), PipelineError> {
-        self.hand_on.send(handed).map_err(|_| PipelineError::ThreadEnded("thread that encodes entries"))
-    }
-}
-
 /// The thread in the middle.
 pub(crate) struct Projecting<'a> {
     projector: &'a mut Projector,
@@ -397,7 +375,7 @@ impl<'a> Projecting<'a> {
         let group = std::mem::take(&mut self.group);
         let (next_offset, time) = (self.projector.next_offset(), self.projector.partition_time());
         let ready = Ready { group, next_offset, partition_time: time, checkpoint: None };
-        self.onward.send(Handed::Group(ready))
+        self.onward.send(Handed::Group(Box::new(ready)))
     }
 
     /// Writes the state behind the last group, if it is time, while that group is being committed.
@@ -411,7 +389,7 @@ impl<'a> Projecting<'a> {
         let checkpoint = Some(checkpoints.write(self.projector, self.state, on_progress)?);
         let partition_time = self.projector.partition_time();
         let ready = Ready { group: Group::default(), next_offset, partition_time, checkpoint };
-        self.onward.send(Handed::Group(ready))
+        self.onward.send(Handed::Group(Box::new(ready)))
     }
 }
 

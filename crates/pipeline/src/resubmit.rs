@@ -15,12 +15,12 @@ use wire::{Piece, WebhookDefaults, decode_record_value};
 use crate::{
     EMBEDDED_PARTITION,
     commit::Committer,
-    encoding::Encoding,
+    encoding::{Encoding, Onward},
     error::PipelineError,
     installation::Installation,
     intake::Batch,
     progress::OnProgress,
-    project::{Onward, Projecting},
+    project::Projecting,
     seal::Sealer,
 };
 

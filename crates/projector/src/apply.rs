@@ -52,6 +52,10 @@ impl Projector {
             self.next_offset.0 += taken as u64;
             first += taken;
             if let Some(record) = records.get(first) {
+                let (expected, found) = (self.next_offset, record.as_ref().offset);
+                if found != expected {
+                    return Err(ProjectError::Gap { expected, found });
+                }
                 self.apply_alone(record, first, records, original, enough, out)?;
                 self.next_offset.0 += 1;
                 first += 1;
@@ -160,7 +164,7 @@ impl Projector {
         drop(sources);
         self.lanes = worked;
         if lanes > 1 {
-            // Few records book: that is done before another thread has woken up.
+            // Mostly few records book: that is done before another thread has woken up.
             self.works(lanes).iter_mut().for_each(LaneWork::renumber);
         }
     }
@@ -267,4 +271,31 @@ type Source<'a> =
 
 fn occurred_at(record: &Record) -> UnixMillis {
     event_of(record).map_or(record.record_time, |event| event.occurred_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Offset, PartitionId};
+
+    use super::*;
+
+    /// Whatever the record is, and in whichever lane it would be.
+    #[test]
+    fn a_record_that_is_not_the_next_one_is_refused() {
+        let record = |offset, content| Record { offset: Offset(offset), record_time: UnixMillis(0), content };
+        for lanes in [1, 2] {
+            for content in [RecordContent::Misrouted, RecordContent::Tick(UnixMillis(0))] {
+                let mut projector = Projector::new(PartitionId(0));
+                projector.spread_over(lanes, 1);
+                let records = [record(0, RecordContent::Misrouted), record(2, content)];
+                let refused = projector.apply(
+                    &records,
+                    &mut |_| ContentHash([0; 32]),
+                    &mut |_| {},
+                    &mut Projected::default(),
+                );
+                assert_eq!(refused, Err(ProjectError::Gap { expected: Offset(1), found: Offset(2) }));
+            }
+        }
+    }
 }

@@ -10,7 +10,7 @@ use crate::{
     block::Blocks,
     finder::{Finder, tag_of},
     minute::Minute,
-    snapshot::{HEADER, Header, get_thread},
+    stored_thread::{HEADER, Header, get_thread},
     thread::Thread,
     varint::{Damaged, Input},
 };

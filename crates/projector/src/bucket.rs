@@ -24,7 +24,8 @@ const ADDED_MAX: u8 = 7;
 pub(crate) struct Bucket {
     /// Those that are awake.
     pub(crate) threads: Slabs<Thread>,
-    pub(crate) asleep: Asleep,
+    /// The others, apart: most buckets have none.
+    pub(crate) asleep: Box<Asleep>,
     /// Of the threads' messages.
     pub(crate) blocks: Blocks,
     by_user: Finder,
@@ -40,7 +41,7 @@ impl Bucket {
     /// As it was stored: all threads are asleep.
     pub(crate) fn stored(bytes: Vec<u8>) -> Result<Self, Damaged> {
         let mut bucket = Self::default();
-        bucket.asleep = Asleep::read(bytes, &mut bucket.by_user)?;
+        *bucket.asleep = Asleep::read(bytes, &mut bucket.by_user)?;
         let asleep = &bucket.asleep;
         let waits = |place| asleep.waits_for(place).map(|minute| Reverse((minute, place)));
         bucket.waiting = asleep.places().filter_map(waits).collect();

@@ -30,6 +30,7 @@ mod slabs;
 mod snapshot;
 mod steps;
 mod stored_message;
+mod stored_thread;
 mod thread;
 mod tick;
 mod timeline;

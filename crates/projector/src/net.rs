@@ -12,8 +12,9 @@ use crate::{
     labels::{LabelsMet, LaneLabels},
     message::{Message, Side, seen},
     projector::{BUCKETS, Projector, Slot},
-    snapshot::{SnapshotError, each_booked},
+    snapshot::SnapshotError,
     steps::StepEffect,
+    stored_thread::each_booked,
     thread::Thread,
 };
 

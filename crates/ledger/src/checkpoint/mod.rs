@@ -1,6 +1,6 @@
 //! Checkpoints of the projector's state beside sled: opaque buckets, opaque meta, and where each id is.
 //!
-//! Knows nothing of threads or rules: a bucket is bytes.
+//! Knows nothing of threads or rules: a bucket is bytes, to which more can be added.
 //! Invariant: a checkpoint is whole and synced before its reference is committed, and no file that the committed one
 //! needs is removed. After a crash the committed one is what is read.
 

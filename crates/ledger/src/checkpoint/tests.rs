@@ -39,6 +39,41 @@ fn a_checkpoint_that_was_never_committed_is_forgotten() {
     assert_eq!(state.read_bucket(3).unwrap(), Some(vec![5; 1000]));
 }
 
+/// What is added stands behind what was there, through checkpoints and however often; damage of any piece is told.
+#[test]
+fn what_is_added_to_a_bucket_stands_behind_it() {
+    let place = tempfile::tempdir().unwrap();
+    let mut state = StateStore::open(place.path(), None).unwrap();
+    let mut expected = vec![0; 5_000];
+    let mut reference = state.write(b"", &[(3, expected.clone())], NewIds::default()).unwrap();
+    for round in 1..=20 {
+        expected.extend([round; 10]);
+        let mut writer = state.begin(b"").unwrap();
+        writer.add_to_bucket(3, &[round; 10]).unwrap();
+        writer.add_to_bucket(4, &[round]).unwrap();
+        writer.add_to_bucket(5, &[]).unwrap();
+        reference = writer.finish(NewIds::default()).unwrap();
+        state.retire(&reference).unwrap();
+        assert!(names(place.path()).len() <= 12, "old pieces are put together: {:?}", names(place.path()));
+    }
+    let mut state = StateStore::open(place.path(), Some(reference)).unwrap();
+    assert_eq!(state.read_bucket(3).unwrap(), Some(expected));
+    assert_eq!(state.read_bucket(4).unwrap(), Some((1..=20).collect()));
+    assert_eq!(state.read_bucket(5).unwrap(), None);
+    let whole = state.write(b"", &[(3, vec![9])], NewIds::default()).unwrap();
+    state.retire(&whole).unwrap();
+    assert_eq!(state.read_bucket(3).unwrap(), Some(vec![9]), "a whole bucket stands for all pieces");
+
+    let mut writer = state.begin(b"").unwrap();
+    writer.add_to_bucket(3, &[8; 100]).unwrap();
+    writer.finish(NewIds::default()).unwrap();
+    let newest = state.files().pop().unwrap();
+    let mut bytes = fs::read(&newest).unwrap();
+    bytes[50] ^= 1;
+    fs::write(&newest, bytes).unwrap();
+    assert!(matches!(state.read_bucket(3), Err(CheckpointError::Damaged { path }) if path == newest));
+}
+
 #[test]
 fn disk_stays_within_a_small_multiple_of_the_state() {
     let place = tempfile::tempdir().unwrap();
