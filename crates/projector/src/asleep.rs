@@ -17,6 +17,8 @@ use crate::{
 
 /// Added to the number of a thread that is asleep, where places are kept.
 pub(crate) const ASLEEP: u32 = 1 << 31;
+/// Few threads take more bytes than this.
+const LONG_THREAD: usize = 1_024;
 /// Stands where the record of a thread began that is awake.
 const AWAKE: u32 = u32::MAX;
 
@@ -39,6 +41,9 @@ impl Asleep {
     /// Finds the threads in stored bytes, and puts their places into `by_user`.
     pub(crate) fn read(bytes: Vec<u8>, by_user: &mut Finder) -> Result<Self, Damaged> {
         let mut asleep = Self { stored: bytes.len(), bytes, ..Self::default() };
+        let few = asleep.bytes.len() / LONG_THREAD;
+        by_user.expect(few);
+        asleep.starts.reserve(few);
         let mut begin = 0;
         while begin < asleep.bytes.len() {
             let start = u32::try_from(begin).map_err(|_| Damaged)?;

@@ -60,12 +60,23 @@ impl Finder {
     /// Adds a place.
     pub(crate) fn insert(&mut self, tag: u32, at: u32) {
         if 4 * (self.taken + 1) > 3 * self.slots.len() {
-            let larger = vec![Slot::FREE; (2 * self.slots.len()).max(8)];
-            let smaller = std::mem::replace(&mut self.slots, larger);
-            smaller.into_iter().filter(|slot| !slot.is_free()).for_each(|slot| self.put(slot));
+            self.grow((2 * self.slots.len()).max(8));
         }
         self.put(Slot { tag, at });
         self.taken += 1;
+    }
+
+    /// Makes room for this many places in all, so that adding them moves none.
+    pub(crate) fn expect(&mut self, places: usize) {
+        let slots = (places * 4 / 3 + 1).next_power_of_two();
+        if slots > self.slots.len() {
+            self.grow(slots);
+        }
+    }
+
+    fn grow(&mut self, slots: usize) {
+        let smaller = std::mem::replace(&mut self.slots, vec![Slot::FREE; slots]);
+        smaller.into_iter().filter(|slot| !slot.is_free()).for_each(|slot| self.put(slot));
     }
 
     /// Says that what was at one place is at another.
@@ -99,6 +110,7 @@ mod tests {
     fn places_are_found_by_tag_also_where_tags_collide() {
         let mut finder = Finder::default();
         assert_eq!(finder.find(7, |_| true), None);
+        finder.expect(100);
         let tag = |at: u32| at.wrapping_mul(0x9e37_79b9) & 0xffff_f0ff;
         for at in 0..1_000 {
             finder.insert(tag(at), at);
