@@ -44,28 +44,51 @@ pub(crate) struct Committer<'a, S> {
     pub(crate) checkpointed: Arc<AtomicU64>,
 }
 
+/// A group of which everything is kept that the ledger does not hold.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    ready: Ready,
+    sources: Vec<Row>,
+}
+
 impl<S: Store> Committer<'_, S> {
-    /// Commits all that comes, until there is no more.
+    /// Commits all that comes, each group with what its entries were encoded to, until there is no more of either.
     ///
     /// # Errors
     /// The first that occurs.
-    pub(crate) fn run(mut self, groups: &Receiver<(Ready, EncodedEntries)>) -> Result<(), PipelineError> {
-        while let Ok((ready, encoded)) = groups.recv() {
-            self.commit(ready, encoded)?;
+    pub(crate) fn run(
+        mut self,
+        groups: &Receiver<Ready>,
+        encoded: &Receiver<EncodedEntries>,
+    ) -> Result<(), PipelineError> {
+        while let Ok(ready) = groups.recv() {
+            let kept = self.keep(ready)?;
+            // The thread that encodes has ended: it tells why.
+            let Ok(encoded) = encoded.recv() else { break };
+            self.commit(kept, encoded)?;
         }
         Ok(())
     }
 
-    /// Commits one group with the entries that its records booked.
+    /// Writes what the commit of a group uses and the ledger does not hold.
+    ///
+    /// # Errors
+    /// The disk's, or damage.
+    pub(crate) fn keep(&mut self, mut ready: Ready) -> Result<Kept, PipelineError> {
+        let sources = self.source_rows(&ready.group.marks)?;
+        let Self { log, symbols, users, quarantine, .. } = self;
+        keep(&mut ready.group, &sources, log.as_deref_mut(), symbols, users, quarantine)?;
+        Ok(Kept { ready, sources })
+    }
+
+    /// Commits a group with the entries that its records booked.
     ///
     /// # Errors
     /// Nothing of the group is committed then.
-    pub(crate) fn commit(&mut self, ready: Ready, encoded: EncodedEntries) -> Result<(), PipelineError> {
+    pub(crate) fn commit(&mut self, kept: Kept, encoded: EncodedEntries) -> Result<(), PipelineError> {
+        let Kept { ready, mut sources } = kept;
         let from_offset = ready.first_offset();
-        let Ready { mut group, next_offset, partition_time, checkpoint } = ready;
-        let mut sources = self.source_rows(&group.marks)?;
-        let Self { ledger, log, symbols, users, quarantine, .. } = self;
-        keep(&mut group, &sources, log.as_deref_mut(), symbols, users, quarantine)?;
+        let Ready { group, next_offset, partition_time, checkpoint } = ready;
         sources.extend(group.sources);
         let commit = Commit {
             partition: EMBEDDED_PARTITION,
@@ -78,7 +101,7 @@ impl<S: Store> Committer<'_, S> {
             checkpoint,
             sources: &sources,
         };
-        ledger.commit_encoded(&mut [(commit, encoded)])?;
+        self.ledger.commit_encoded(&mut [(commit, encoded)])?;
         if let Some(checkpoint) = checkpoint {
             self.checkpointed.store(checkpoint.number, Ordering::Release);
         }

@@ -1,7 +1,7 @@
 //! The thread that encodes and chains entries, as they are booked: of what is to be committed only the packed blocks
 //! wait.
 //!
-//! Invariant: a group goes on behind the last of its entries.
+//! Invariant: what is committed with a group is what was handed on between the group before and its own end.
 
 use std::sync::mpsc::{Receiver, Sender, SyncSender};
 
@@ -13,36 +13,48 @@ use crate::{
     group::{Handed, Ready},
 };
 
-/// From the thread that projects to the one that encodes, and memory on its way back.
+/// From the thread that projects to those that encode and commit, and memory on its way back.
 #[derive(Debug)]
 pub(crate) struct Onward {
-    pub(crate) hand_on: SyncSender<Handed>,
+    pub(crate) to_encode: SyncSender<Handed>,
+    pub(crate) to_commit: SyncSender<Ready>,
     pub(crate) empty: Receiver<Vec<Entry>>,
 }
 
 impl Onward {
     /// Hands entries on, and puts an empty list in their place.
+    ///
+    /// # Errors
+    /// The thread that encodes has ended.
     pub(crate) fn entries(&self, entries: &mut Vec<Entry>) -> Result<(), PipelineError> {
         if entries.is_empty() {
             return Ok(());
         }
         let empty = self.empty.try_recv().unwrap_or_default();
-        self.send(Handed::Entries(std::mem::replace(entries, empty)))
+        self.to_encode(Handed::Entries(std::mem::replace(entries, empty)))
     }
 
-    /// Hands on.
-    pub(crate) fn send(&self, handed: Handed) -> Result<(), PipelineError> {
-        self.hand_on.send(handed).map_err(|_| PipelineError::ThreadEnded("thread that encodes entries"))
+    /// Hands a group on, all of whose entries have been.
+    ///
+    /// # Errors
+    /// The thread that encodes has ended, or the one that commits.
+    pub(crate) fn group(&self, ready: Ready) -> Result<(), PipelineError> {
+        self.to_encode(Handed::EndOfGroup)?;
+        self.to_commit.send(ready).map_err(|_| PipelineError::ThreadEnded("committing thread"))
+    }
+
+    fn to_encode(&self, handed: Handed) -> Result<(), PipelineError> {
+        self.to_encode.send(handed).map_err(|_| PipelineError::ThreadEnded("thread that encodes entries"))
     }
 }
 
-/// Encodes what is handed to it, and hands it on to the thread that commits.
+/// Encodes what is handed to it.
 #[derive(Debug)]
 pub(crate) struct Encoding {
     /// Behind the last entry of the ledger.
     pub(crate) encoder: EntryEncoder,
-    /// To the thread that commits.
-    pub(crate) to_commit: SyncSender<(Ready, EncodedEntries)>,
+    /// To the thread that commits: once for each group.
+    pub(crate) encoded: SyncSender<EncodedEntries>,
     /// Back to who projects: memory that is used again need not be asked for.
     pub(crate) give_back: Sender<Vec<Entry>>,
 }
@@ -51,7 +63,7 @@ impl Encoding {
     /// Encodes all that comes, until there is no more.
     ///
     /// # Errors
-    /// The first that occurs.
+    /// Entries that do not follow each other.
     pub(crate) fn run(mut self, handed: &Receiver<Handed>) -> Result<(), PipelineError> {
         while let Ok(handed) = handed.recv() {
             match handed {
@@ -62,10 +74,11 @@ impl Encoding {
                     // Nobody projects any more: then nobody wants it back.
                     self.give_back.send(entries).ok();
                 }
-                Handed::Group(ready) => {
-                    let encoded = self.encoder.finish()?;
-                    let sent = self.to_commit.send((*ready, encoded));
-                    sent.map_err(|_| PipelineError::ThreadEnded("committing thread"))?;
+                Handed::EndOfGroup => {
+                    // The thread that commits has ended: it tells why.
+                    if self.encoded.send(self.encoder.finish()?).is_err() {
+                        break;
+                    }
                 }
             }
         }

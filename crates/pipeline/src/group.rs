@@ -32,13 +32,13 @@ pub(crate) struct Group {
     count: usize,
 }
 
-/// What the thread that projects hands on.
+/// What the thread that projects hands to the one that encodes.
 #[derive(Debug)]
 pub(crate) enum Handed {
     /// Some of the entries that the records of the next group booked, in their order.
     Entries(Vec<Entry>),
-    /// The group, behind all of them.
-    Group(Box<Ready>),
+    /// These were all of the group.
+    EndOfGroup,
 }
 
 /// A group that is complete.

@@ -24,7 +24,7 @@ use crate::{
     commit::Committer,
     encoding::{Encoding, Onward},
     error::PipelineError,
-    group::{GROUP_RECORDS, Group, Handed, Ready},
+    group::{GROUP_RECORDS, Group, Ready},
     installation::{Installation, provide},
     intake::{Batch, Intake},
     load::load_missing,
@@ -36,7 +36,7 @@ use crate::{
 
 /// How many batches or groups may wait for the next thread.
 const QUEUE_BATCHES: usize = 2;
-const QUEUE_GROUPS: usize = 0;
+const QUEUE_GROUPS: usize = 1;
 /// Lists of some thousand entries that wait to be encoded.
 const QUEUE_HANDED: usize = 2;
 /// An input that comes slowly, such as a pipe, is committed at least this often.
@@ -167,10 +167,11 @@ impl<S: Store> Installation<S> {
         thread::scope(|scope| {
             let (to_project, batches) = sync_channel(QUEUE_BATCHES);
             let (to_commit, groups) = sync_channel(QUEUE_GROUPS);
-            let (hand_on, handed) = sync_channel(QUEUE_HANDED);
+            let (to_encode, handed) = sync_channel(QUEUE_HANDED);
+            let (encoded, to_be_committed) = sync_channel(QUEUE_GROUPS);
             let (give_back, empty) = channel();
-            let committing = scope.spawn(move || committer.run(&groups));
-            let encoding = Encoding { encoder, to_commit, give_back };
+            let committing = scope.spawn(move || committer.run(&groups, &to_be_committed));
+            let encoding = Encoding { encoder, encoded, give_back };
             let encoding = scope.spawn(move || encoding.run(&handed));
             let format = options.format;
             let reading = scope.spawn(move || {
@@ -185,7 +186,7 @@ impl<S: Store> Installation<S> {
                 group: Group::default(),
                 group_records: options.commit_records.unwrap_or(GROUP_RECORDS),
                 out: Projected::default(),
-                onward: Onward { hand_on, empty },
+                onward: Onward { to_encode, to_commit, empty },
                 progress: Progress { work_total: total, ..Progress::default() },
             };
             let projected = projecting.all(first, &batches, on_progress);
@@ -375,7 +376,7 @@ impl<'a> Projecting<'a> {
         let group = std::mem::take(&mut self.group);
         let (next_offset, time) = (self.projector.next_offset(), self.projector.partition_time());
         let ready = Ready { group, next_offset, partition_time: time, checkpoint: None };
-        self.onward.send(Handed::Group(Box::new(ready)))
+        self.onward.group(ready)
     }
 
     /// Writes the state behind the last group, if it is time, while that group is being committed.
@@ -389,7 +390,7 @@ impl<'a> Projecting<'a> {
         let checkpoint = Some(checkpoints.write(self.projector, self.state, on_progress)?);
         let partition_time = self.projector.partition_time();
         let ready = Ready { group: Group::default(), next_offset, partition_time, checkpoint };
-        self.onward.send(Handed::Group(Box::new(ready)))
+        self.onward.group(ready)
     }
 }
 

@@ -93,7 +93,9 @@ impl<S: Store> Installation<S> {
                 let group = std::mem::take(&mut group);
                 let partition_time = self.projector.partition_time();
                 let ready = Ready { group, next_offset: done, partition_time, checkpoint: None };
-                self.committer_without_log().commit(ready, encoder.finish()?)?;
+                let mut committer = self.committer_without_log();
+                let kept = committer.keep(ready)?;
+                committer.commit(kept, encoder.finish()?)?;
             }
             on_progress(Progress {
                 stage: Stage::Recovering,

@@ -163,15 +163,16 @@ impl<S: Store> Installation<S> {
 
         let encoder = self.ledger.encoder(EMBEDDED_PARTITION)?;
         // One record: its entries and its group. Each thread's work is done here, one after the other.
-        let (hand_on, handed) = sync_channel(2);
-        let ((to_commit, groups), (give_back, empty)) = (sync_channel(1), channel());
-        let onward = Onward { hand_on, empty };
+        let (to_encode, handed) = sync_channel(2);
+        let ((to_commit, groups), (encoded, to_be_committed)) = (sync_channel(1), sync_channel(1));
+        let (give_back, empty) = channel();
+        let onward = Onward { to_encode, to_commit, empty };
         let mut projecting = Projecting::new(&mut self.projector, &mut self.state, &self.configs, onward);
         projecting.take(batch)?;
         let disposition = projecting.last_disposition();
         projecting.hand_on()?;
         drop(projecting);
-        Encoding { encoder, to_commit, give_back }.run(&handed)?;
+        Encoding { encoder, encoded, give_back }.run(&handed)?;
         let committer = Committer {
             ledger: &mut self.ledger,
             log: Some(&mut self.log),
@@ -181,7 +182,7 @@ impl<S: Store> Installation<S> {
             started_from: BTreeMap::new(),
             checkpointed: std::sync::Arc::default(),
         };
-        committer.run(&groups)?;
+        committer.run(&groups, &to_be_committed)?;
         let entries = (Sequence(before.0 + 1), self.projector.sequence().0 - before.0);
         // A record that was applied has a disposition.
         let disposition = disposition.ok_or(PipelineError::ThreadEnded("projecting thread"))?;

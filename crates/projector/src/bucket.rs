@@ -16,6 +16,8 @@ use crate::{
     varint::Damaged,
 };
 
+/// Threads that are allocated together, in 8 KiB.
+const THREADS: usize = 32;
 /// Changes that are stored behind one another before a bucket is stored anew.
 const ADDED_MAX: u8 = 7;
 
@@ -23,7 +25,7 @@ const ADDED_MAX: u8 = 7;
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
     /// Those that are awake.
-    pub(crate) threads: Slabs<Thread>,
+    pub(crate) threads: Slabs<Thread, THREADS>,
     /// The others, apart: most buckets have none.
     pub(crate) asleep: Box<Asleep>,
     /// Of the threads' messages.

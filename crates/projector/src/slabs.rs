@@ -4,24 +4,21 @@
 
 use std::ops::{Index, IndexMut};
 
-/// Log 2 of the values in a piece: enough that allocations are few, little enough that the empty rest of the last
-/// piece of each of many thousand shares costs nothing.
-const PIECE_LOG: u32 = 5;
-const PIECE: usize = 1 << PIECE_LOG;
-
-/// A growing list of values, each known by the number under which it was added.
+/// A growing list of values, each known by the number under which it was added. Values in a piece: enough that
+/// allocations are few, little enough that the empty rest of the last piece of each of many thousand shares costs nothing;
+/// and as many as fill what an allocator gives, which rounds up to an eighth.
 #[derive(Debug)]
-pub(crate) struct Slabs<T> {
+pub(crate) struct Slabs<T, const PIECE: usize> {
     pieces: Vec<Vec<T>>,
 }
 
-impl<T> Default for Slabs<T> {
+impl<T, const PIECE: usize> Default for Slabs<T, PIECE> {
     fn default() -> Self {
         Self { pieces: Vec::new() }
     }
 }
 
-impl<T> Slabs<T> {
+impl<T, const PIECE: usize> Slabs<T, PIECE> {
     pub(crate) fn len(&self) -> usize {
         self.pieces.last().map_or(0, |last| (self.pieces.len() - 1) * PIECE + last.len())
     }
@@ -51,7 +48,7 @@ impl<T> Slabs<T> {
     }
 
     pub(crate) fn get(&self, number: u32) -> Option<&T> {
-        self.pieces.get((number >> PIECE_LOG) as usize)?.get(number as usize & (PIECE - 1))
+        self.pieces.get(number as usize / PIECE)?.get(number as usize % PIECE)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
@@ -59,17 +56,17 @@ impl<T> Slabs<T> {
     }
 }
 
-impl<T> Index<u32> for Slabs<T> {
+impl<T, const PIECE: usize> Index<u32> for Slabs<T, PIECE> {
     type Output = T;
 
     fn index(&self, number: u32) -> &T {
-        &self.pieces[(number >> PIECE_LOG) as usize][number as usize & (PIECE - 1)]
+        &self.pieces[number as usize / PIECE][number as usize % PIECE]
     }
 }
 
-impl<T> IndexMut<u32> for Slabs<T> {
+impl<T, const PIECE: usize> IndexMut<u32> for Slabs<T, PIECE> {
     fn index_mut(&mut self, number: u32) -> &mut T {
-        &mut self.pieces[(number >> PIECE_LOG) as usize][number as usize & (PIECE - 1)]
+        &mut self.pieces[number as usize / PIECE][number as usize % PIECE]
     }
 }
 
@@ -79,7 +76,7 @@ mod tests {
 
     #[test]
     fn values_are_found_under_the_numbers_they_were_given() {
-        let mut slabs = Slabs::default();
+        let mut slabs = Slabs::<usize, 27>::default();
         for value in 0..1_000 {
             assert_eq!(slabs.len(), value);
             assert_eq!(slabs.push(value) as usize, value);
