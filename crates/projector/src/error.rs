@@ -61,7 +61,11 @@ impl fmt::Display for ProjectError {
                 write!(f, "record {} came where record {} should have come", found.0, expected.0)
             }
             Self::NotLoaded(at) => write!(f, "record {} needs state that was not loaded", at.0),
-            Self::DamagedState(at) => write!(f, "record {} needs stored state that is damaged", at.0),
+            Self::DamagedState(at) => write!(
+                f,
+                "record {} needs stored state that is damaged: remove the state folder's files and rebuild from the log",
+                at.0
+            ),
         }
     }
 }

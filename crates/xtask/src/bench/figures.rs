@@ -115,7 +115,7 @@ impl Bench {
             figure("`project` from JSON Lines", 0.75, &|r| Some((wall(&r.project)?, r.yardstick))),
             figure("`project` from protobuf", 1.0, &|r| Some((wall(&r.protobuf)?, r.yardstick))),
             figure("`replay --verify`", 1.3, &|r| Some((wall(&r.replay)?, r.yardstick))),
-            figure("the fold alone, events in memory, duplicates looked for", 2.5, &|r| {
+            figure("the fold alone, events in memory, a lane for each core", 2.5, &|r| {
                 Some((r.fold.apply, r.yardstick))
             }),
             figure("`project`, 30 % displaced by up to 24 h, against in order", 0.5, &|r| {
