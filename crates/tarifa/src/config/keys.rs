@@ -25,8 +25,8 @@ pub(super) enum Kind {
     /// A text that names a file, meant from the folder of the settings' file.
     Path,
     Flag,
-    /// A whole number, 0 or more.
-    Number,
+    /// A whole number, of those from the first to the second.
+    Number(u64, u64),
     Table,
 }
 
@@ -84,9 +84,13 @@ impl<'a> Reader<'a> {
     }
 
     fn check(&self, name: &str, kind: Kind, value: &Spanned<DeValue<'_>>) -> Result<(), Failure> {
+        let number = whole(value.get_ref());
         let (fits, hint) = match kind {
             Kind::Text | Kind::Path => (value.get_ref().is_str(), "write a text in quotes".to_owned()),
-            Kind::Number => (whole(value.get_ref()).is_some(), "write a whole number".to_owned()),
+            Kind::Number(least, most) => (
+                number.is_some_and(|number| (least..=most).contains(&number)),
+                format!("write a whole number from {least} to {most}"),
+            ),
             Kind::Flag => (value.get_ref().is_bool(), "write true or false".to_owned()),
             Kind::Table => (value.get_ref().is_table(), format!("write a table: [{name}]")),
         };
@@ -94,7 +98,11 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let place = self.place(value.span().start);
-        Err(Failure::usage(format!("{place}: `{name}` is of type {}", value.get_ref().type_str())).hint(hint))
+        let what = match (kind, value.get_ref().as_integer()) {
+            (Kind::Number(..), Some(number)) => number.to_string(),
+            _ => format!("of type {}", value.get_ref().type_str()),
+        };
+        Err(Failure::usage(format!("{place}: `{name}` is {what}")).hint(hint))
     }
 }
 

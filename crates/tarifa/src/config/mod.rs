@@ -15,7 +15,11 @@ use std::{
 use toml::de::DeTable;
 
 use self::keys::{Key, Kind, Reader};
-pub(crate) use self::{kafka::KafkaConfig, keys::nearest, service::ServiceConfig};
+pub(crate) use self::{
+    kafka::KafkaConfig,
+    keys::nearest,
+    service::{CHECKPOINT_RECORDS, INTERVAL_MS, SESSION_TIMEOUT_MS, ServiceConfig},
+};
 use crate::failure::Failure;
 
 /// Read from the current folder where no other file is named.
@@ -152,6 +156,18 @@ mod tests {
             (
                 "[kafka]\ntls = 'yes'\n",
                 "conf/tarifa.toml:2:7: `kafka.tls` is of type string; write true or false",
+            ),
+            (
+                "[service]\ncheckpoint_records = 0\n",
+                "conf/tarifa.toml:2:22: `service.checkpoint_records` is 0; write a whole number from 1 to 1000000000000",
+            ),
+            (
+                "[service]\ntick_interval_ms = -5\n",
+                "conf/tarifa.toml:2:20: `service.tick_interval_ms` is -5; write a whole number from 1 to 86400000",
+            ),
+            (
+                "[service]\ntick_interval_ms = '60 s'\n",
+                "conf/tarifa.toml:2:20: `service.tick_interval_ms` is of type string; write a whole number from 1 to 86400000",
             ),
             ("kafka = 1\n", "conf/tarifa.toml:1:9: `kafka` is of type integer; write a table: [kafka]"),
         ] {

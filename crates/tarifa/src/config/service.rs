@@ -2,25 +2,36 @@
 //!
 //! Knows nothing of the service. Invariant: lengths of time have their unit in the key's name.
 
-use std::path::PathBuf;
+use std::{ops::RangeInclusive, path::PathBuf};
 
 use toml::de::DeTable;
 
 use super::keys::{Key, Kind, Reader};
 use crate::failure::Failure;
 
+/// How often something is done, in ms: up to once a day.
+pub(crate) const INTERVAL_MS: RangeInclusive<u64> = 1..=86_400_000;
+/// A second to what the client library takes at most, in ms; a broker narrows it down.
+pub(crate) const SESSION_TIMEOUT_MS: RangeInclusive<u64> = 1_000..=3_600_000;
+/// Records between two checkpoints: with less than one there would be no end of writing.
+pub(crate) const CHECKPOINT_RECORDS: RangeInclusive<u64> = 1..=1_000_000_000_000;
+
+const fn number(range: &RangeInclusive<u64>) -> Kind {
+    Kind::Number(*range.start(), *range.end())
+}
+
 const KEYS: &[Key] = &[
     Key("app", Kind::Text),
-    Key("checkpoint_records", Kind::Number),
-    Key("commit_interval_ms", Kind::Number),
+    Key("checkpoint_records", number(&CHECKPOINT_RECORDS)),
+    Key("commit_interval_ms", number(&INTERVAL_MS)),
     Key("instance", Kind::Text),
     Key("listen", Kind::Text),
-    Key("publish_interval_ms", Kind::Number),
+    Key("publish_interval_ms", number(&INTERVAL_MS)),
     Key("secret", Kind::Path),
-    Key("session_timeout_ms", Kind::Number),
-    Key("snapshot_interval_ms", Kind::Number),
+    Key("session_timeout_ms", number(&SESSION_TIMEOUT_MS)),
+    Key("snapshot_interval_ms", number(&INTERVAL_MS)),
     Key("snapshots", Kind::Path),
-    Key("tick_interval_ms", Kind::Number),
+    Key("tick_interval_ms", number(&INTERVAL_MS)),
 ];
 
 /// How the service is run, as far as the file says.
@@ -54,7 +65,7 @@ impl ServiceConfig {
     /// Reads the table.
     ///
     /// # Errors
-    /// Unknown keys, values of another type.
+    /// Unknown keys, values of another type, numbers out of range.
     pub(super) fn read(reader: &Reader<'_>, table: &DeTable<'_>) -> Result<Self, Failure> {
         let mut values = reader.read(table, "service.", KEYS)?;
         Ok(Self {

@@ -21,14 +21,14 @@ use crate::{
         broker::KafkaArgs,
         directory::{AdoptArgs, DataArgs, failure as pipeline_failure},
     },
-    config::Config,
+    config::{CHECKPOINT_RECORDS, Config, INTERVAL_MS, SESSION_TIMEOUT_MS},
     failure::Failure,
     output::Out,
 };
 
 const APP_DEFAULT: &str = "tarifa";
 /// Folded again within four seconds on two cores, so that a restart takes no longer than five.
-const CHECKPOINT_RECORDS: u64 = 3_000_000;
+const CHECKPOINT_RECORDS_DEFAULT: u64 = 3_000_000;
 
 /// Run the service: read events from Kafka, bill them, and publish what was booked, each entry exactly once
 #[derive(Debug, clap::Args)]
@@ -61,13 +61,31 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "TARIFA_LISTEN", hide_env_values = true, value_name = "ADDRESS")]
     listen: Option<String>,
     /// How often what was booked is published, in ms [default: 200]
-    #[arg(long, env = "TARIFA_PUBLISH_INTERVAL_MS", hide_env_values = true, value_name = "MS")]
+    #[arg(
+        long,
+        env = "TARIFA_PUBLISH_INTERVAL_MS",
+        hide_env_values = true,
+        value_name = "MS",
+        value_parser = clap::value_parser!(u64).range(INTERVAL_MS)
+    )]
     publish_interval_ms: Option<u64>,
     /// How often each partition gets a tick, in ms [default: 60000]
-    #[arg(long, env = "TARIFA_TICK_INTERVAL_MS", hide_env_values = true, value_name = "MS")]
+    #[arg(
+        long,
+        env = "TARIFA_TICK_INTERVAL_MS",
+        hide_env_values = true,
+        value_name = "MS",
+        value_parser = clap::value_parser!(u64).range(INTERVAL_MS)
+    )]
     tick_interval_ms: Option<u64>,
     /// Without a sign of life for so long, an instance's partitions go to the others, in ms [default: 10000]
-    #[arg(long, env = "TARIFA_SESSION_TIMEOUT_MS", hide_env_values = true, value_name = "MS")]
+    #[arg(
+        long,
+        env = "TARIFA_SESSION_TIMEOUT_MS",
+        hide_env_values = true,
+        value_name = "MS",
+        value_parser = clap::value_parser!(u64).range(SESSION_TIMEOUT_MS)
+    )]
     session_timeout_ms: Option<u64>,
     /// Records that a restart may have to fold again, of all partitions together: with so many, the state of one is
     /// written [default: 3000000]
@@ -76,14 +94,20 @@ pub(crate) struct RunArgs {
         env = "TARIFA_CHECKPOINT_RECORDS",
         hide_env_values = true,
         value_name = "COUNT",
-        value_parser = clap::value_parser!(u64).range(1..)
+        value_parser = clap::value_parser!(u64).range(CHECKPOINT_RECORDS)
     )]
     checkpoint_records: Option<u64>,
     /// Folder that all instances share, for snapshots: an empty machine that takes a partition over folds a short tail
     #[arg(long, env = "TARIFA_SNAPSHOTS", hide_env_values = true, value_name = "DIR")]
     snapshots: Option<PathBuf>,
     /// How often a snapshot of a partition is written, in ms [default: 300000]
-    #[arg(long, env = "TARIFA_SNAPSHOT_INTERVAL_MS", hide_env_values = true, value_name = "MS")]
+    #[arg(
+        long,
+        env = "TARIFA_SNAPSHOT_INTERVAL_MS",
+        hide_env_values = true,
+        value_name = "MS",
+        value_parser = clap::value_parser!(u64).range(INTERVAL_MS)
+    )]
     snapshot_interval_ms: Option<u64>,
     /// Write a ledger topic that has lost its end again from this directory, with the same numbers; without it the service
     /// refuses to go on
@@ -122,7 +146,7 @@ pub(crate) fn run(args: &RunArgs, config: &Config, _out: &mut Out) -> Result<(),
         checkpoint_records: args
             .checkpoint_records
             .or(settings.checkpoint_records)
-            .unwrap_or(CHECKPOINT_RECORDS),
+            .unwrap_or(CHECKPOINT_RECORDS_DEFAULT),
         snapshots: args.snapshots.clone().or_else(|| settings.snapshots.clone()),
         snapshot_interval: ms(args.snapshot_interval_ms, settings.snapshot_interval_ms, 300_000),
         configuration: args.adopt.configuration(config)?,
