@@ -12,10 +12,12 @@ use std::{
 
 use crate::files::{self, FileError};
 
-/// Number of the layout that this version writes and reads. Before 2 ids were sealed in another way, so that users of an
-/// old directory would not be recognised; before 3 blocks of entries held their ids among the other bytes; before 4 the
-/// state of a bucket was one piece.
+/// Number of the layout that this version writes. Before 2 ids were sealed in another way, so that users of an old
+/// directory would not be recognised; before 3 blocks of entries held their ids among the other bytes; before 4 the state
+/// of a bucket was one piece.
 const FORMAT: u32 = 4;
+/// The oldest that this version goes on with: stored state is made again from the log, and nothing else has changed since.
+const FORMAT_OLDEST: u32 = 3;
 const MARK: &str = "tarifa data directory, format ";
 /// A process that was killed a moment ago may still hold the lock while the system clears up behind it.
 const LOCK_TRIES: u32 = 20;
@@ -55,13 +57,13 @@ pub enum DirError {
         known: u32,
     },
     /// An older version of the program made it, which wrote ids or entries in another way.
-    #[error("{path} has format {found}, and this program reads format {known}: project the same inputs into a new directory, or use the program that made it", path = .path.display())]
+    #[error("{path} has format {found}, and this program reads formats from {known} on: project the same inputs into a new directory, or use the program that made it", path = .path.display())]
     Older {
         /// The directory.
         path: PathBuf,
         /// Its format.
         found: u32,
-        /// The format that this program reads.
+        /// The oldest that this program reads.
         known: u32,
     },
     /// The system refused.
@@ -91,8 +93,10 @@ impl DataDir {
             Err(error) => return Err(error.into()),
         }
         let lock = lock(path)?;
-        if !format_file.exists() {
-            files::replace(&format_file, format!("{MARK}{FORMAT}\n").as_bytes(), 0o644)?;
+        // One of an older layout has the newer one as soon as this program may have written into it.
+        let mark = format!("{MARK}{FORMAT}\n");
+        if files::read_if_there(&format_file)?.is_none_or(|found| found != mark.as_bytes()) {
+            files::replace(&format_file, mark.as_bytes(), 0o644)?;
         }
         let opened = Self { root: dir(), _lock: lock };
         for folder in ["config", "log", "state", "users", "quarantine"] {
@@ -181,7 +185,9 @@ fn check_format(path: &Path, content: &[u8]) -> Result<(), DirError> {
     let number = std::str::from_utf8(content).ok().and_then(|text| text.trim_end().strip_prefix(MARK));
     match number.and_then(|digits| digits.parse::<u32>().ok()) {
         Some(found) if found > FORMAT => Err(DirError::Newer { path: path.to_owned(), found, known: FORMAT }),
-        Some(found) if found < FORMAT => Err(DirError::Older { path: path.to_owned(), found, known: FORMAT }),
+        Some(found) if found < FORMAT_OLDEST => {
+            Err(DirError::Older { path: path.to_owned(), found, known: FORMAT_OLDEST })
+        }
         Some(_) => Ok(()),
         None => Err(DirError::NotADataDirectory { path: path.to_owned() }),
     }
@@ -262,8 +268,12 @@ mod tests {
         drop(DataDir::open(&path, true).unwrap());
         fs::write(path.join("format"), format!("{MARK}5\n")).unwrap();
         assert!(matches!(DataDir::open(&path, true), Err(DirError::Newer { found: 5, known: 4, .. })));
+        fs::write(path.join("format"), format!("{MARK}2\n")).unwrap();
+        assert!(matches!(DataDir::open(&path, true), Err(DirError::Older { found: 2, known: 3, .. })));
+        // Only state has changed since, which the log brings back; the older program then knows to keep out.
         fs::write(path.join("format"), format!("{MARK}3\n")).unwrap();
-        assert!(matches!(DataDir::open(&path, true), Err(DirError::Older { found: 3, known: 4, .. })));
+        drop(DataDir::open(&path, false).unwrap());
+        assert_eq!(fs::read_to_string(path.join("format")).unwrap(), format!("{MARK}4\n"));
     }
 
     #[test]

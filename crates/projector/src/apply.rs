@@ -8,7 +8,7 @@ use model::{
 
 use crate::{
     error::ProjectError,
-    lane::{Booking, Lane, LaneWork, Shared, event_of, is_future},
+    lane::{Booking, Lane, LaneWork, Shared, event_of, is_future, lane_of},
     numbers::Numbers,
     projector::{BUCKETS, Projected, Projector},
 };
@@ -43,7 +43,7 @@ impl Projector {
         let mut first = 0;
         while first < records.len() {
             let rest = &records[first..];
-            let lanes = if rest.len() < self.worth_sharing { 1 } else { self.lanes.len() };
+            let lanes = if self.is_worth_sharing(rest) { self.lanes.len() } else { 1 };
             let taken = self.side_by_side(lanes, rest)?;
             self.put_together(lanes, first, records, original, out);
             if out.entries.len() >= ENOUGH {
@@ -63,6 +63,14 @@ impl Projector {
         }
         out.new_threads.sort_unstable();
         Ok(())
+    }
+
+    /// Whether there are enough records before the first that all lanes have to wait for.
+    fn is_worth_sharing<R: AsRef<Record>>(&self, records: &[R]) -> bool {
+        let waits_for_all = |record: &R| lane_of(record.as_ref(), 1).is_none();
+        self.lanes.len() > 1
+            && records.len() >= self.worth_sharing
+            && !records[..self.worth_sharing].iter().any(waits_for_all)
     }
 
     /// Lets each of the first lanes apply its share of the records; tells how many records there are before the first that
@@ -140,6 +148,17 @@ impl Projector {
             hints = hints.max(lane.hints);
         }
         self.next_hint += hints * u32::try_from(lanes).unwrap_or(1);
+        if let [only] = &mut worked[..lanes] {
+            let none_quarantined =
+                only.bookings.iter().all(|booking| booking.disposition.quarantine().is_none());
+            if none_quarantined && out.entries.is_empty() {
+                // In their order, with their numbers.
+                self.sequence.0 += only.entries.len() as u64;
+                std::mem::swap(&mut only.entries, &mut out.entries);
+                self.lanes = worked;
+                return;
+            }
+        }
         let mut sources: Vec<_> = worked[..lanes]
             .iter_mut()
             .map(|lane| (lane.bookings.iter().peekable(), lane.entries.drain(..), &mut lane.numbers))

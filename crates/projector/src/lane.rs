@@ -100,7 +100,7 @@ pub(crate) struct Lane {
 }
 
 /// Which lane a record is for; none where all have to wait for it.
-fn lane_of(record: &Record, lanes: u16) -> Option<u16> {
+pub(crate) fn lane_of(record: &Record, lanes: u16) -> Option<u16> {
     match &record.content {
         RecordContent::Event(event) => Some(bucket_of(event.user) / (BUCKETS / lanes)),
         RecordContent::Malformed(_) | RecordContent::Misrouted | RecordContent::Ignored(_) => Some(0),

@@ -129,9 +129,10 @@ impl Projector {
     ) -> Result<(), SnapshotError> {
         self.wake_bucket(bucket)?;
         let Slot::Loaded(loaded) = &self.buckets[usize::from(bucket)] else { return Ok(()) };
+        let mut met = LabelsMet::default();
         for thread in loaded.threads.iter() {
             for booked in thread.conversations() {
-                if let Some(net) = self.net(thread.id(), booked) {
+                if let Some(net) = self.net(&mut met, thread.id(), booked) {
                     each(net);
                 }
             }
@@ -149,8 +150,9 @@ impl Projector {
         bytes: &mut Vec<u8>,
         each: &mut dyn FnMut(NetConversation),
     ) -> Result<(), SnapshotError> {
+        let mut met = LabelsMet::default();
         each_booked(bytes, &mut |thread, booked| {
-            if let Some(net) = self.net(thread, booked) {
+            if let Some(net) = self.net(&mut met, thread, booked) {
                 each(net);
             }
         })
@@ -183,6 +185,7 @@ impl Projector {
         let phone = self.words.get(thread.business_phone);
         let steps = self.steps(thread, &loaded.blocks);
         let messages = thread.timeline(&loaded.blocks).iter().zip(steps);
+        let mut met = LabelsMet::default();
         let withdrawn = thread.withdrawn().map(|gone| WithdrawnConversation {
             conversation: conversation_id(phone, thread.user, gone.opened_at, gone.initiator),
             opened_at: gone.opened_at,
@@ -197,15 +200,15 @@ impl Projector {
             withdrawn: withdrawn.collect(),
             conversations: thread
                 .conversations()
-                .filter_map(|booked| self.net(thread.id(), booked))
+                .filter_map(|booked| self.net(&mut met, thread.id(), booked))
                 .collect(),
         })
     }
 
-    fn net(&self, thread: ThreadId, booked: &Booked) -> Option<NetConversation> {
+    /// `met` stays empty: whoever asks for many makes it once.
+    fn net(&self, met: &mut LabelsMet, thread: ThreadId, booked: &Booked) -> Option<NetConversation> {
         let (mut sequence, mut entries) = (self.sequence, Vec::new());
-        let mut met = LabelsMet::default();
-        let labels = LaneLabels { known: &self.labels, met: &mut met, lane: 0, lanes: 1 };
+        let labels = LaneLabels { known: &self.labels, met, lane: 0, lanes: 1 };
         let book = Book {
             configuration: self.configuration()?,
             words: &self.words,

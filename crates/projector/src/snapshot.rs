@@ -169,15 +169,19 @@ impl Projector {
             {
                 ids(message.id.0);
             }
-            for booked in thread.conversations().filter(|booked| booked.last_sequence() > since.1) {
-                let id = conversation_id(phone, thread.user, booked.opener.at(), booked.initiator);
+            let mut tell = |opened_at, initiator, bookings| {
+                let id = conversation_id(phone, thread.user, opened_at, initiator);
                 ids(id.0);
-                ids(charge_id(id).0);
+                // Only what was ever charged has a charge to be found.
+                if bookings > 0 {
+                    ids(charge_id(id).0);
+                }
+            };
+            for booked in thread.conversations().filter(|booked| booked.last_sequence() > since.1) {
+                tell(booked.opener.at(), booked.initiator, booked.bookings);
             }
             for gone in thread.withdrawn().filter(|gone| gone.last_sequence > since.1) {
-                let id = conversation_id(phone, thread.user, gone.opened_at, gone.initiator);
-                ids(id.0);
-                ids(charge_id(id).0);
+                tell(gone.opened_at, gone.initiator, gone.bookings);
             }
         }
         part

@@ -12,6 +12,7 @@ use crate::{
     num::{Cursor, Malformed, put_varint},
 };
 
+/// What a manifest begins with, and the number of its layout.
 const MAGIC: &[u8; 5] = b"TFCM2";
 
 /// Names a checkpoint; committed with the entries that it goes with.
@@ -85,6 +86,12 @@ impl Manifest {
         out
     }
 
+    /// Whether another version of the program wrote it.
+    pub(super) fn is_of_other_version(bytes: &[u8]) -> bool {
+        let [word @ .., _] = MAGIC;
+        bytes.starts_with(word) && !bytes.starts_with(MAGIC)
+    }
+
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut cursor = Cursor::new(bytes.strip_prefix(MAGIC).ok_or(Malformed)?);
         let mut manifest = Self { number: cursor.varint()?, ..Self::default() };
@@ -109,7 +116,11 @@ impl Manifest {
     }
 
     pub(super) fn reference(&self, encoded: &[u8]) -> CheckpointRef {
-        CheckpointRef { number: self.number, manifest: ContentHash(*blake3::hash(encoded).as_bytes()) }
+        CheckpointRef { number: self.number, manifest: Self::hash(encoded) }
+    }
+
+    pub(super) fn hash(encoded: &[u8]) -> ContentHash {
+        ContentHash(*blake3::hash(encoded).as_bytes())
     }
 }
 

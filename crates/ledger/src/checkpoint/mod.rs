@@ -9,10 +9,12 @@ mod manifest;
 mod new_ids;
 mod state_file;
 mod store;
+mod writer;
 
 pub use manifest::CheckpointRef;
 pub use new_ids::NewIds;
-pub use store::{CheckpointWriter, StateStore};
+pub use store::StateStore;
+pub use writer::CheckpointWriter;
 
 use std::path::PathBuf;
 
@@ -28,6 +30,12 @@ pub enum CheckpointError {
     #[error("{path} is missing or damaged: remove the state folder's files and rebuild from the log", path = .path.display())]
     Damaged {
         /// The file.
+        path: PathBuf,
+    },
+    /// Another version of the program wrote it, in another layout.
+    #[error("{path} was written by another version of the program: remove the state folder's files and rebuild from the log", path = .path.display())]
+    OtherVersion {
+        /// The manifest.
         path: PathBuf,
     },
     /// A bucket number of 1024 or more.
@@ -47,6 +55,14 @@ pub enum CheckpointError {
     /// The system refused.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+impl CheckpointError {
+    /// Whether what is there can only be made again: reading it once more would help no more than now.
+    #[must_use]
+    pub const fn is_beyond_use(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::OtherVersion { .. })
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Writing and reading checkpoints.
+//! The newest checkpoint: reading it, and what it does without.
 //!
 //! Knows nothing of sled: the caller commits the reference.
 //! Invariant: files are only added to until a checkpoint that does without them is committed.
@@ -6,12 +6,13 @@
 use std::{
     collections::BTreeMap,
     fs::File,
+    io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
 use super::{
-    BUCKETS, CheckpointError, CheckpointRef, NewIds,
+    CheckpointError, CheckpointRef, CheckpointWriter, NewIds,
     index::{self, Run},
     manifest::{Manifest, Section},
     state_file::{StateFile, state_path},
@@ -22,22 +23,18 @@ use crate::{
     num,
 };
 
-/// More runs of the id index than this are merged, as each is one more to search.
-const RUNS_MAX: usize = 8;
-/// With more sections of a bucket than this they are put together, as each is one more to read.
-const SECTIONS_MAX: usize = 8;
 /// Bytes that are read at a time where nothing is kept of them.
 const CHECKED_AT_ONCE: u64 = 1 << 18;
 
 /// The newest checkpoint, and the means to write the next.
 #[derive(Debug)]
 pub struct StateStore {
-    folder: PathBuf,
-    current: Manifest,
+    pub(super) folder: PathBuf,
+    pub(super) current: Manifest,
     /// Kept for comparison with what a caller says it has committed.
-    reference: Option<CheckpointRef>,
-    runs: Vec<Run>,
-    open: BTreeMap<u64, File>,
+    pub(super) reference: Option<CheckpointRef>,
+    pub(super) runs: Vec<Run>,
+    pub(super) open: BTreeMap<u64, File>,
 }
 
 impl StateStore {
@@ -57,14 +54,25 @@ impl StateStore {
             let path = manifest_path(folder, reference.number);
             let damaged = || CheckpointError::Damaged { path: path.clone() };
             let bytes = files::read_if_there(&path)?.ok_or_else(damaged)?;
+            if Manifest::hash(&bytes) != reference.manifest {
+                return Err(damaged());
+            }
+            if Manifest::is_of_other_version(&bytes) {
+                return Err(CheckpointError::OtherVersion { path });
+            }
             let manifest = Manifest::decode(&bytes).map_err(|_| damaged())?;
-            if manifest.reference(&bytes) != reference {
+            if manifest.number != reference.number {
                 return Err(damaged());
             }
             for number in manifest.files.keys() {
                 let path = state_path(folder, *number);
-                let file = File::open(&path).map_err(|_| CheckpointError::Damaged { path })?;
-                store.open.insert(*number, file);
+                match File::open(&path) {
+                    Ok(file) => store.open.insert(*number, file),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        return Err(CheckpointError::Damaged { path });
+                    }
+                    Err(error) => return Err(FileError::new("open", &path)(error).into()),
+                };
             }
             store.current = manifest;
             store.runs = store.current.runs.iter().map(|section| Run::new(*section)).collect();
@@ -210,64 +218,6 @@ impl StateStore {
         self.current.files.values().sum()
     }
 
-    /// Adds a run; with too many, merges the newest ones into one until each older run is at least twice as long.
-    fn add_ids(
-        &self,
-        mut ids: NewIds,
-        runs: &mut Vec<Run>,
-        file: &mut StateFile,
-    ) -> Result<(), CheckpointError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        if runs.len() >= RUNS_MAX {
-            let mut merged = 0;
-            while let Some(newest) = runs.last() {
-                if merged > 0 && newest.section.length > 2 * (ids.len() * index::PAIR) as u64 {
-                    break;
-                }
-                ids.extend(index::decode(&self.read(&newest.section)?));
-                runs.pop();
-                merged += 1;
-            }
-        }
-        ids.sort();
-        let mut section = file.begin();
-        ids.each_piece(|piece| file.add_to(&mut section, piece))?;
-        runs.push(Run::new(file.end(section)));
-        Ok(())
-    }
-
-    /// While less than half of the bytes on disk is needed, moves what is needed out of the file with the least of it.
-    fn move_out_of_garbage(
-        &self,
-        next: &mut Manifest,
-        runs: &mut [Run],
-        file: &mut StateFile,
-    ) -> Result<(), CheckpointError> {
-        loop {
-            let mut live = next.live_by_file();
-            live.remove(&next.number);
-            next.files.retain(|number, _| live.get(number).is_some_and(|bytes| *bytes > 0));
-            live.retain(|_, bytes| *bytes > 0);
-            let needed: u64 = live.values().sum();
-            let total: u64 = next.files.values().sum();
-            // In thousandths of a file's bytes that are needed.
-            let share = |number: &u64, needed: u64| {
-                needed * 1000 / next.files.get(number).map_or(1, |all| (*all).max(1))
-            };
-            let worst = live.iter().min_by_key(|(number, needed)| share(number, **needed));
-            let Some((&worst, _)) = worst.filter(|_| needed * 2 < total) else { return Ok(()) };
-            let moved = next.meta.iter_mut().chain(next.buckets.values_mut().flatten()).chain(&mut next.runs);
-            for section in moved.filter(|section| section.file == worst) {
-                *section = file.add(&self.read(section)?)?;
-            }
-            for (run, section) in runs.iter_mut().zip(&next.runs) {
-                run.section = *section;
-            }
-        }
-    }
-
     /// Checks a section without keeping it.
     fn check(&self, section: &Section) -> Result<(), CheckpointError> {
         let file = self.file_of(section)?;
@@ -295,12 +245,12 @@ impl StateStore {
         if end.is_some_and(|end| end <= held) { Ok(file) } else { Err(self.damaged(section)) }
     }
 
-    fn read(&self, section: &Section) -> Result<Vec<u8>, CheckpointError> {
+    pub(super) fn read(&self, section: &Section) -> Result<Vec<u8>, CheckpointError> {
         self.read_all(std::slice::from_ref(section))
     }
 
     /// What sections hold, one after the other.
-    fn read_all(&self, sections: &[Section]) -> Result<Vec<u8>, CheckpointError> {
+    pub(super) fn read_all(&self, sections: &[Section]) -> Result<Vec<u8>, CheckpointError> {
         // Checks that there are as many bytes before memory is asked for; zeros cost nothing where memory is new.
         for section in sections {
             self.file_of(section)?;
@@ -354,77 +304,6 @@ impl StateStore {
     }
 }
 
-/// A checkpoint that is being written.
-#[derive(Debug)]
-pub struct CheckpointWriter<'a> {
-    store: &'a mut StateStore,
-    next: Manifest,
-    file: StateFile,
-}
-
-impl CheckpointWriter<'_> {
-    /// Adds a bucket that changed; an empty one is removed.
-    ///
-    /// # Errors
-    /// A bucket number out of range, or the system's.
-    pub fn add_bucket(&mut self, bucket: u16, bytes: &[u8]) -> Result<(), CheckpointError> {
-        if bucket >= BUCKETS {
-            return Err(CheckpointError::NoBucket { bucket });
-        }
-        if bytes.is_empty() {
-            self.next.buckets.remove(&bucket);
-        } else {
-            self.next.buckets.insert(bucket, vec![self.file.add(bytes)?]);
-        }
-        Ok(())
-    }
-
-    /// Adds to a bucket what is to stand behind its bytes.
-    ///
-    /// # Errors
-    /// A bucket number out of range, damage of what is there, or the system's.
-    pub fn add_to_bucket(&mut self, bucket: u16, bytes: &[u8]) -> Result<(), CheckpointError> {
-        if bucket >= BUCKETS {
-            return Err(CheckpointError::NoBucket { bucket });
-        }
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let sections = self.next.buckets.entry(bucket).or_default();
-        if sections.len() < SECTIONS_MAX {
-            sections.push(self.file.add(bytes)?);
-        } else {
-            let mut all = self.store.read_all(sections)?;
-            all.extend_from_slice(bytes);
-            *sections = vec![self.file.add(&all)?];
-        }
-        Ok(())
-    }
-
-    /// Adds the ids that are new, and syncs everything.
-    ///
-    /// # Errors
-    /// Damage of a piece that has to be moved, or the system's.
-    pub fn finish(self, new_ids: NewIds) -> Result<CheckpointRef, CheckpointError> {
-        let Self { store, mut next, mut file } = self;
-        let mut runs = store.runs.clone();
-        store.add_ids(new_ids, &mut runs, &mut file)?;
-        next.runs = runs.iter().map(|run| run.section).collect();
-        store.move_out_of_garbage(&mut next, &mut runs, &mut file)?;
-        let opened = file.finish(&mut next)?;
-
-        let number = next.number;
-        let encoded = next.encode();
-        files::replace(&manifest_path(&store.folder, number), &encoded, 0o600)?;
-        let reference = next.reference(&encoded);
-        store.open.insert(number, opened);
-        store.current = next;
-        store.runs = runs;
-        store.reference = Some(reference);
-        Ok(reference)
-    }
-}
-
-fn manifest_path(folder: &Path, number: u64) -> PathBuf {
+pub(super) fn manifest_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:020}.manifest"))
 }

@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use model::ContentHash;
+
 use super::*;
 
 #[test]
@@ -72,6 +74,65 @@ fn what_is_added_to_a_bucket_stands_behind_it() {
     bytes[50] ^= 1;
     fs::write(&newest, bytes).unwrap();
     assert!(matches!(state.read_bucket(3), Err(CheckpointError::Damaged { path }) if path == newest));
+}
+
+/// Little is added to other buckets each time, so that there is hardly any garbage.
+#[test]
+fn files_stay_few_however_many_checkpoints_are_written() {
+    let place = tempfile::tempdir().unwrap();
+    let mut state = StateStore::open(place.path(), None).unwrap();
+    let mut expected: Vec<Vec<u8>> = vec![vec![0; 1_000]; usize::from(BUCKETS)];
+    let all: Vec<_> = (0..).zip(expected.iter().cloned()).collect();
+    let mut reference = state.write(b"", &all, NewIds::default()).unwrap();
+    let (mut files, mut written) = (0, 0);
+    for round in 0..300_u16 {
+        let mut writer = state.begin(b"").unwrap();
+        for bucket in [round, round + 300, round + 600].map(|bucket| bucket * 5 % BUCKETS) {
+            let piece = round.to_le_bytes().repeat(10);
+            writer.add_to_bucket(bucket, &piece).unwrap();
+            expected[usize::from(bucket)].extend(piece);
+        }
+        reference = writer.finish(NewIds::default()).unwrap();
+        state.retire(&reference).unwrap();
+        let paths = state.files();
+        files = files.max(paths.len());
+        written += fs::metadata(paths.last().unwrap()).unwrap().len();
+    }
+    assert!((20..40).contains(&files), "{files}");
+    assert!(written < 300 * 10_000, "what is moved is a little of the whole, not {written}");
+    drop(state);
+    let state = StateStore::open(place.path(), Some(reference)).unwrap();
+    for (bucket, bytes) in (0..).zip(&expected) {
+        assert_eq!(state.read_bucket(bucket).unwrap().as_ref(), Some(bytes));
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_version_is_told_from_damage() {
+    let place = tempfile::tempdir().unwrap();
+    let mut state = StateStore::open(place.path(), None).unwrap();
+    let reference = state.write(b"", &[(3, vec![1])], NewIds::default()).unwrap();
+    let manifest = state.files().remove(0);
+    let mut bytes = fs::read(&manifest).unwrap();
+    bytes[4] -= 1;
+    fs::write(&manifest, &bytes).unwrap();
+    let opened = StateStore::open(place.path(), Some(reference));
+    assert!(
+        matches!(opened, Err(CheckpointError::Damaged { path }) if path == manifest),
+        "not what was committed"
+    );
+    let older = CheckpointRef { manifest: ContentHash(*blake3::hash(&bytes).as_bytes()), ..reference };
+    let opened = StateStore::open(place.path(), Some(older));
+    assert!(matches!(opened, Err(CheckpointError::OtherVersion { path }) if path == manifest));
+    // What only fails to be opened is no damage.
+    let mut state = StateStore::open(place.path(), None).unwrap();
+    let reference = state.write(b"", &[(3, vec![1])], NewIds::default()).unwrap();
+    let file = state.files().remove(1);
+    drop(state);
+    fs::remove_file(&file).unwrap();
+    assert!(StateStore::open(place.path(), Some(reference)).unwrap_err().is_beyond_use(), "it is missing");
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    assert!(!StateStore::open(place.path(), Some(reference)).unwrap_err().is_beyond_use(), "it may be there");
 }
 
 #[test]
