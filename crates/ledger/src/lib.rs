@@ -25,8 +25,8 @@ pub use dir::{DataDir, DirError};
 pub use files::FileError;
 pub use frame::FrameError;
 pub use ledger::{
-    Commit, EncodedEntries, Entries, EntryEncoder, Head, Ledger, LedgerError, LedgerReader, RawEntries,
-    RawEntry, RollupDifferences, VerifiedChain, VerifiedShare,
+    BlocksAhead, Commit, EncodedEntries, Entries, EntryEncoder, Head, Ledger, LedgerError, LedgerReader,
+    RawEntries, RawEntry, RollupDifferences, VerifiedChain, VerifiedShare,
 };
 pub use quarantine::{Quarantine, QuarantinedOriginal};
 pub use secret::{SealLater, SealedId, Secret, SecretError};

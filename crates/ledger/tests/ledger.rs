@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use common::{Traffic, applied};
 use ledger::{
-    Commit, EntryEncoder, Head, Ledger, LedgerError, LedgerReader, VerifiedShare,
+    Commit, EncodedEntries, EntryEncoder, Head, Ledger, LedgerError, LedgerReader, VerifiedShare,
     checkpoint::CheckpointRef,
     rollup::AccountPeriod,
     store::{Batch, FaultyStore, MemoryStore, Row, SledStore, Store},
@@ -49,6 +49,9 @@ suite! {
     partitions_are_committed_together_and_stay_apart
     rows_of_callers_are_committed_along
     a_commit_that_does_not_follow_is_refused_and_changes_nothing
+    blocks_stored_ahead_are_seen_with_their_commit_and_not_before
+    blocks_stored_ahead_of_no_commit_are_gone_when_the_ledger_is_opened
+    blocks_ahead_that_do_not_follow_are_refused
     the_secret_is_pinned
     a_changed_byte_of_any_block_is_found
 }
@@ -260,6 +263,71 @@ fn a_commit_that_does_not_follow_is_refused_and_changes_nothing(store: impl Stor
     assert!(matches!(ledger.commit_encoded(&mut other_chain), Err(LedgerError::Chain { .. })));
     // Refusals are the caller's mistakes: the ledger goes on.
     ledger.commit(&next, &following).unwrap();
+}
+
+fn blocks_stored_ahead_are_seen_with_their_commit_and_not_before(store: impl Store) {
+    let entries = Traffic::new(0, 12).entries(1_000, true);
+    let mut at_once = Ledger::open(MemoryStore::new(), SECRET).unwrap();
+    commit(&mut at_once, P0, &entries[..100]).unwrap();
+    commit(&mut at_once, P0, &entries[100..]).unwrap();
+
+    let mut ledger = Ledger::open(store, SECRET).unwrap();
+    commit(&mut ledger, P0, &entries[..100]).unwrap();
+    let encoded = ahead(&mut ledger, &entries[100..]);
+    assert_eq!(raw(ledger.reader()).len(), 100, "the others have no commit yet");
+    assert_eq!(ledger.reader().entry(P0, Sequence(101)).unwrap(), None);
+    ledger.commit_encoded(&mut [(commit_of(P0, 100, &applied(900)), encoded)]).unwrap();
+
+    assert_eq!(ledger.head(P0).unwrap(), at_once.head(P0).unwrap());
+    assert_eq!(raw(ledger.reader()), raw(at_once.reader()));
+    assert_eq!(sums(ledger.reader()), sums(at_once.reader()));
+    assert_eq!(ledger.reader().verify_rollups(P0).unwrap(), None);
+}
+
+fn blocks_stored_ahead_of_no_commit_are_gone_when_the_ledger_is_opened(store: impl Store) {
+    let entries = Traffic::new(0, 13).entries(1_000, true);
+    // Of a ledger with a head, and of one without.
+    for committed in [0, 100] {
+        let mut ledger = Ledger::open(store.clone(), SECRET).unwrap();
+        commit(&mut ledger, P0, &entries[..committed]).unwrap();
+        let before = all_rows(&store);
+        drop(ahead(&mut ledger, &entries[committed..]));
+        assert!(all_rows(&store).len() > before.len());
+        Ledger::open(store.clone(), SECRET).unwrap();
+        assert_eq!(all_rows(&store), before);
+    }
+}
+
+fn blocks_ahead_that_do_not_follow_are_refused(store: impl Store) {
+    let entries = Traffic::new(0, 14).entries(1_000, true);
+    let mut ledger = Ledger::open(store, SECRET).unwrap();
+    let mut encoder = ledger.encoder(P0).unwrap();
+    encoder.add(&entries[..500]).unwrap();
+    let first = encoder.take_ahead(1).unwrap();
+    assert!(encoder.take_ahead(1).is_none(), "nothing is packed behind them");
+    encoder.add(&entries[500..]).unwrap();
+    let second = encoder.take_ahead(1).unwrap();
+    let is_refused = |result: Result<(), LedgerError>| matches!(result, Err(LedgerError::Sequence { .. }));
+    assert!(is_refused(ledger.store_ahead(second)), "the first are missing");
+    ledger.store_ahead(first).unwrap();
+    let rest = encoder.finish().unwrap();
+    let twice = ledger.commit_encoded(&mut [(commit_of(P0, 0, &applied(1_000)), rest)]);
+    assert!(is_refused(twice), "the second are missing");
+    assert_eq!(ledger.head(P0).unwrap(), Head::default());
+}
+
+/// Encodes entries in pieces, and stores ahead all blocks but the last.
+fn ahead(ledger: &mut Ledger<impl Store>, entries: &[Entry]) -> EncodedEntries {
+    let (mut encoder, mut pieces) = (ledger.encoder(P0).unwrap(), 0);
+    for piece in entries.chunks(200) {
+        encoder.add(piece).unwrap();
+        if let Some(blocks) = encoder.take_ahead(1) {
+            ledger.store_ahead(blocks).unwrap();
+            pieces += 1;
+        }
+    }
+    assert!(pieces > 2);
+    encoder.finish().unwrap()
 }
 
 fn the_secret_is_pinned(store: impl Store) {

@@ -4,7 +4,7 @@
 //! both; after the first failure nothing follows.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,7 +13,7 @@ use std::{
 };
 
 use ledger::{
-    Commit, EncodedEntries, Ledger, Quarantine, SymbolTable, UserDirectory,
+    BlocksAhead, Commit, EncodedEntries, Ledger, Quarantine, SymbolTable, UserDirectory,
     log::LogWriter,
     store::{Row, Store},
 };
@@ -44,6 +44,17 @@ pub(crate) struct Committer<'a, S> {
     pub(crate) checkpointed: Arc<AtomicU64>,
 }
 
+/// What the threads that project and encode hand on.
+#[derive(Debug)]
+pub(crate) enum ForCommit {
+    /// Records, and what they led to beside entries.
+    Group(Box<Ready>),
+    /// The first entries of the next group, too many to wait for the others.
+    Ahead(BlocksAhead),
+    /// The entries of the next group, without those that went ahead.
+    Encoded(Box<EncodedEntries>),
+}
+
 /// A group of which everything is kept that the ledger does not hold.
 #[derive(Debug)]
 pub(crate) struct Kept {
@@ -52,20 +63,32 @@ pub(crate) struct Kept {
 }
 
 impl<S: Store> Committer<'_, S> {
-    /// Commits all that comes, each group with what its entries were encoded to, until there is no more of either.
+    /// Commits all that comes, each group with what its entries were encoded to, until there is no more.
     ///
     /// # Errors
     /// The first that occurs.
-    pub(crate) fn run(
-        mut self,
-        groups: &Receiver<Ready>,
-        encoded: &Receiver<EncodedEntries>,
-    ) -> Result<(), PipelineError> {
-        while let Ok(ready) = groups.recv() {
-            let kept = self.keep(ready)?;
-            // The thread that encodes has ended: it tells why.
-            let Ok(encoded) = encoded.recv() else { break };
-            self.commit(kept, encoded)?;
+    pub(crate) fn run(mut self, coming: &Receiver<ForCommit>) -> Result<(), PipelineError> {
+        // A group's log is written while its entries are encoded, so that either may come first. What is left over when
+        // one of the other threads has failed is not committed.
+        let (mut groups, mut entries, mut kept) = (VecDeque::new(), VecDeque::new(), None);
+        for next in coming {
+            match next {
+                ForCommit::Group(ready) => groups.push_back(*ready),
+                ForCommit::Ahead(blocks) => self.ledger.store_ahead(blocks)?,
+                ForCommit::Encoded(encoded) => entries.push_back(*encoded),
+            }
+            loop {
+                // How far inputs have been read is counted on from the commit before.
+                if kept.is_none() {
+                    kept = groups.pop_front().map(|ready| self.keep(ready)).transpose()?;
+                }
+                if kept.is_none() || entries.is_empty() {
+                    break;
+                }
+                if let (Some(group), Some(encoded)) = (kept.take(), entries.pop_front()) {
+                    self.commit(group, encoded)?;
+                }
+            }
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use ledger::{
     log::LogWriter,
     store::{SledStore, Store},
 };
-use model::{ContentHash, Sequence, UserRef};
+use model::{ContentHash, Offset, Sequence, UserRef};
 use projector::{NetConversation, Projector, ThreadHistory};
 use tariff::Configuration;
 
@@ -27,8 +27,8 @@ pub struct Installation<S> {
     pub(crate) quarantine: Quarantine,
     pub(crate) symbols: SymbolTable,
     pub(crate) projector: Projector,
-    /// The last entry that the stored state knows of.
-    pub(crate) saved_sequence: Sequence,
+    /// Behind the last record, and the last entry, that the stored state knows of; the beginning where there is none.
+    pub(crate) saved: (Offset, Sequence),
 }
 
 impl Installation<SledStore> {
@@ -87,10 +87,11 @@ impl<S: Store> Installation<S> {
         }
         let state = match StateStore::open(&dir.state(), head.checkpoint) {
             Ok(state) => state,
-            Err(error) => {
+            Err(error) if error.is_beyond_use() => {
                 tracing::warn!(%error, "stored state cannot be used: it is made again from the log");
                 StateStore::open(&dir.state(), None)?
             }
+            Err(error) => return Err(error.into()),
         };
         let mut quarantine = Quarantine::open(&dir.quarantine())?;
         // They were kept before their records were logged, and those never were.
@@ -105,11 +106,17 @@ impl<S: Store> Installation<S> {
             quarantine,
             symbols: SymbolTable::new(),
             projector: Projector::new(EMBEDDED_PARTITION),
-            saved_sequence: Sequence(0),
+            saved: (Offset(0), Sequence(0)),
             dir,
         };
         installation.recover(on_progress)?;
         Ok(installation)
+    }
+
+    /// Closes the directory where the process is about to end. The memory of its threads is left to the system: giving
+    /// that of millions back piece by piece takes seconds.
+    pub fn leave(self) {
+        std::mem::forget(self.projector);
     }
 
     /// The state.

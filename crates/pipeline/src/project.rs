@@ -4,16 +4,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, channel, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, sync_channel},
     },
     thread::{self, ScopedJoinHandle},
     time::Duration,
 };
 
 use ledger::{ConfigStore, Quarantine, QuarantinedOriginal, checkpoint::StateStore, store::Store};
-use model::{
-    Configured, ContentHash, Disposition, DispositionCounts, Entry, Record, RecordContent, UnixMillis,
-};
+use model::{Configured, ContentHash, Disposition, DispositionCounts, Record, RecordContent, UnixMillis};
 use projector::{Projected, Projector};
 use tariff::Configuration;
 use wire::{Format, WebhookDefaults};
@@ -22,7 +20,7 @@ use crate::{
     EMBEDDED_PARTITION,
     checkpoints::Checkpoints,
     commit::Committer,
-    encoding::{Encoding, Onward},
+    encoding::{AHEAD_BYTES, Onward, encode_and_commit},
     error::PipelineError,
     group::{GROUP_RECORDS, Group, Ready},
     installation::{Installation, provide},
@@ -34,11 +32,8 @@ use crate::{
     source::SourceMarks,
 };
 
-/// How many batches or groups may wait for the next thread.
+/// How many batches may wait to be projected.
 const QUEUE_BATCHES: usize = 2;
-const QUEUE_GROUPS: usize = 1;
-/// Lists of some thousand entries that wait to be encoded.
-const QUEUE_HANDED: usize = 2;
 /// An input that comes slowly, such as a pipe, is committed at least this often.
 const COMMIT_AFTER: Duration = Duration::from_secs(2);
 
@@ -63,6 +58,8 @@ pub struct ProjectOptions {
     /// Records after which the state is written in the middle of the run, at the earliest; 25 million if absent.
     /// A stop has no more than what came since folded again.
     pub checkpoint_records: Option<u64>,
+    /// Bytes of packed entries at which they are stored ahead of a commit of very many; 16 MiB if absent.
+    pub ahead_bytes: Option<usize>,
 }
 
 /// What a projection did.
@@ -147,9 +144,7 @@ impl<S: Store> Installation<S> {
         first: Option<Batch>,
         on_progress: &mut OnProgress<'_>,
     ) -> Result<Vec<String>, PipelineError> {
-        let head = self.ledger.head(EMBEDDED_PARTITION)?;
-        let saved = (head.checkpoint_offset, self.saved_sequence);
-        let checkpoints = Checkpoints::new(saved, options.checkpoint_records);
+        let checkpoints = Checkpoints::new(self.saved, options.checkpoint_records);
         let encoder = self.ledger.encoder(EMBEDDED_PARTITION)?;
         let committer = Committer {
             ledger: &mut self.ledger,
@@ -164,46 +159,34 @@ impl<S: Store> Installation<S> {
             checkpointed: checkpoints.committed(),
         };
         let total = planned.iter().map(|input| input.size_bytes).sum::<Option<u64>>();
-        thread::scope(|scope| {
-            let (to_project, batches) = sync_channel(QUEUE_BATCHES);
-            let (to_commit, groups) = sync_channel(QUEUE_GROUPS);
-            let (to_encode, handed) = sync_channel(QUEUE_HANDED);
-            let (encoded, to_be_committed) = sync_channel(QUEUE_GROUPS);
-            let (give_back, empty) = channel();
-            let committing = scope.spawn(move || committer.run(&groups, &to_be_committed));
-            let encoding = Encoding { encoder, encoded, give_back };
-            let encoding = scope.spawn(move || encoding.run(&handed));
-            let format = options.format;
-            let reading = scope.spawn(move || {
-                let read = read_all(planned, format, &mut intake, &to_project);
-                (intake, read)
-            });
-            let mut projecting = Projecting {
-                projector: &mut self.projector,
-                state: &mut self.state,
-                configs: &self.configs,
-                checkpoints: Some(checkpoints),
-                group: Group::default(),
-                group_records: options.commit_records.unwrap_or(GROUP_RECORDS),
-                out: Projected::default(),
-                onward: Onward { to_encode, to_commit, empty },
-                progress: Progress { work_total: total, ..Progress::default() },
-            };
-            let projected = projecting.all(first, &batches, on_progress);
-            // Without a receiver the reading thread ends, should it still be at it.
-            drop(batches);
-            let (mut intake, read) = joined(reading, "reading thread")?;
-            let ended = match (projected, read) {
-                (Ok(()), Ok(unchanged)) => projecting.end(&mut intake, options).map(|()| unchanged),
-                (Err(error), _) | (Ok(()), Err(error)) => Err(error),
-            };
-            let saved = projecting.checkpoints.take().map_or(saved, |checkpoints| checkpoints.saved());
-            drop(projecting);
-            // A failed commit is the cause of whatever the projecting thread met.
-            joined(committing, "committing thread")??;
-            joined(encoding, "thread that encodes entries")??;
-            self.saved_sequence = saved.1;
-            ended
+        let ahead_bytes = options.ahead_bytes.unwrap_or(AHEAD_BYTES);
+        let (projector, state, configs) = (&mut self.projector, &mut self.state, &self.configs);
+        let saved = &mut self.saved;
+        encode_and_commit(committer, encoder, ahead_bytes, |onward| {
+            thread::scope(|scope| {
+                let (to_project, batches) = sync_channel(QUEUE_BATCHES);
+                let format = options.format;
+                let reading = scope.spawn(move || {
+                    let read = read_all(planned, format, &mut intake, &to_project);
+                    (intake, read)
+                });
+                let mut projecting = Projecting::new(projector, state, configs, onward);
+                projecting.checkpoints = Some(checkpoints);
+                projecting.group_records = options.commit_records.unwrap_or(GROUP_RECORDS);
+                projecting.progress.work_total = total;
+                let projected = projecting.all(first, &batches, on_progress);
+                // Without a receiver the reading thread ends, should it still be at it.
+                drop(batches);
+                let (mut intake, read) = joined(reading, "reading thread")?;
+                let ended = match (projected, read) {
+                    (Ok(()), Ok(unchanged)) => projecting.end(&mut intake, options).map(|()| unchanged),
+                    (Err(error), _) | (Ok(()), Err(error)) => Err(error),
+                };
+                if let Some(checkpoints) = &projecting.checkpoints {
+                    *saved = checkpoints.saved();
+                }
+                ended
+            })
         })
     }
 }
@@ -310,15 +293,10 @@ impl<'a> Projecting<'a> {
             hash
         };
         let before = self.projector.sequence();
-        let (onward, mut handed_on) = (&self.onward, Ok(()));
-        let mut enough = |entries: &mut Vec<Entry>| {
-            if handed_on.is_ok() {
-                handed_on = onward.entries(entries);
-            }
-        };
-        self.projector.apply(&batch.records, &mut original, &mut enough, &mut self.out)?;
-        enough(&mut self.out.entries);
-        handed_on?;
+        let projector = &mut *self.projector;
+        self.onward.entries_of(&mut self.out, |out, hand_on| {
+            projector.apply(&batch.records, &mut original, hand_on, out)
+        })?;
         self.keep_originals(&mut batch, &originals);
         self.note_users(&batch);
         for disposition in &self.out.dispositions {

@@ -3,10 +3,7 @@
 //! Knows no rules. Invariant: a resubmission goes through the same log, projector and commit as everything else, names
 //! the place of its original, and moves no clock.
 
-use std::{
-    collections::BTreeMap,
-    sync::mpsc::{channel, sync_channel},
-};
+use std::collections::BTreeMap;
 
 use ledger::{QuarantinedOriginal, log::LoggedRecord, store::Store};
 use model::{Disposition, Event, Offset, Record, RecordContent, Sequence, Text, UnixMillis};
@@ -15,7 +12,7 @@ use wire::{Piece, WebhookDefaults, decode_record_value};
 use crate::{
     EMBEDDED_PARTITION,
     commit::Committer,
-    encoding::{Encoding, Onward},
+    encoding::{AHEAD_BYTES, encode_and_commit},
     error::PipelineError,
     installation::Installation,
     intake::Batch,
@@ -162,17 +159,6 @@ impl<S: Store> Installation<S> {
         batch.records.push(LoggedRecord { record, original: None });
 
         let encoder = self.ledger.encoder(EMBEDDED_PARTITION)?;
-        // One record: its entries and its group. Each thread's work is done here, one after the other.
-        let (to_encode, handed) = sync_channel(2);
-        let ((to_commit, groups), (encoded, to_be_committed)) = (sync_channel(1), sync_channel(1));
-        let (give_back, empty) = channel();
-        let onward = Onward { to_encode, to_commit, empty };
-        let mut projecting = Projecting::new(&mut self.projector, &mut self.state, &self.configs, onward);
-        projecting.take(batch)?;
-        let disposition = projecting.last_disposition();
-        projecting.hand_on()?;
-        drop(projecting);
-        Encoding { encoder, encoded, give_back }.run(&handed)?;
         let committer = Committer {
             ledger: &mut self.ledger,
             log: Some(&mut self.log),
@@ -182,7 +168,13 @@ impl<S: Store> Installation<S> {
             started_from: BTreeMap::new(),
             checkpointed: std::sync::Arc::default(),
         };
-        committer.run(&groups, &to_be_committed)?;
+        let (projector, state, configs) = (&mut self.projector, &mut self.state, &self.configs);
+        let disposition = encode_and_commit(committer, encoder, AHEAD_BYTES, |onward| {
+            let mut projecting = Projecting::new(projector, state, configs, onward);
+            projecting.take(batch)?;
+            projecting.hand_on()?;
+            Ok(projecting.last_disposition())
+        })?;
         let entries = (Sequence(before.0 + 1), self.projector.sequence().0 - before.0);
         // A record that was applied has a disposition.
         let disposition = disposition.ok_or(PipelineError::ThreadEnded("projecting thread"))?;

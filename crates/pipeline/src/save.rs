@@ -10,9 +10,7 @@ use crate::{
 impl<S: Store> Installation<S> {
     /// Writes the state that changed, and commits that it did.
     pub(crate) fn save_state(&mut self, on_progress: &mut OnProgress<'_>) -> Result<(), PipelineError> {
-        let head = self.ledger.head(EMBEDDED_PARTITION)?;
-        let since = (head.checkpoint_offset, self.saved_sequence);
-        let checkpoint = checkpoints::write(&mut self.projector, &mut self.state, since, on_progress)?;
+        let checkpoint = checkpoints::write(&mut self.projector, &mut self.state, self.saved, on_progress)?;
         let none = DispositionCounts::default();
         let offset = self.projector.next_offset();
         let commit = ledger::Commit {
@@ -27,7 +25,7 @@ impl<S: Store> Installation<S> {
             sources: &[],
         };
         self.ledger.commit(&commit, &[])?;
-        self.saved_sequence = self.projector.sequence();
+        self.saved = (offset, self.projector.sequence());
         self.state.retire(&checkpoint)?;
         Ok(())
     }

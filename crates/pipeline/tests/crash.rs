@@ -9,10 +9,10 @@ use std::fs::{self, OpenOptions};
 use common::{NetResult, Place, assert_sound, head, project, result, traffic, try_project};
 use ledger::{
     log::LogError,
-    store::{FaultyStore, MemoryStore},
+    store::{FaultyStore, MemoryStore, Store},
 };
-use model::EntryHash;
-use pipeline::PipelineError;
+use model::{EntryBody, EntryHash, Sequence};
+use pipeline::{EMBEDDED_PARTITION, Installation, PipelineError};
 
 #[test]
 fn a_store_that_fails_at_any_write_loses_and_doubles_nothing() {
@@ -57,6 +57,7 @@ fn a_lost_sled_folder_is_made_again_to_the_same_bytes() {
 #[test]
 fn lost_state_is_made_again() {
     let (place, expected, hash) = projected();
+    let ids = ids_of(&place.open());
     fs::remove_dir_all(place.data().join("state")).unwrap();
     let mut opened = place.open();
     assert_eq!(head(&opened).hash, hash);
@@ -65,6 +66,25 @@ fn lost_state_is_made_again() {
     drop(opened);
     let mut opened = place.open();
     assert_eq!(result(&mut opened), expected, "and kept");
+    assert!(ids.len() > 100);
+    for id in ids {
+        assert!(opened.history_of(id).unwrap().is_some(), "messages, conversations and charges are found");
+    }
+}
+
+/// Of conversations, charges, and the messages that they name.
+fn ids_of<S: Store>(opened: &Installation<S>) -> Vec<[u8; 16]> {
+    let mut ids = Vec::new();
+    for entry in opened.ledger().entries(EMBEDDED_PARTITION, Sequence(1)).unwrap() {
+        let entry = entry.unwrap();
+        if let Some(facts) = entry.body.conversation() {
+            ids.extend([facts.conversation.0, facts.opened_by.message.0]);
+        }
+        if let EntryBody::ConversationCharged(charge) = &entry.body {
+            ids.extend([charge.charge.0, charge.earned_by.message.0]);
+        }
+    }
+    ids
 }
 
 #[test]

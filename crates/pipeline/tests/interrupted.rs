@@ -13,12 +13,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use common::{Place, assert_sound, files_below, head, options, traffic};
+use common::{Place, TEXT_OF_USER, assert_sound, files_below, head, line, options, traffic};
 use ledger::{
     Head, LedgerReader,
     store::{FaultyStore, MemoryStore, Store},
 };
-use model::{DispositionCounts, EntryHash, Offset};
+use model::{DispositionCounts, EntryHash, Offset, Sequence};
 use pipeline::{EMBEDDED_PARTITION, Installation, PipelineError, ProjectOptions, Stage};
 
 #[test]
@@ -70,6 +70,51 @@ fn a_stop_has_no_more_folded_again_than_came_after_the_last_checkpoint_of_its_ru
         }
     }
     assert!(in_the_middle > 0, "no stop fell between two checkpoints of one run");
+}
+
+/// A tick closes so many conversations that most of their entries are stored ahead of its commit.
+#[test]
+fn a_tick_of_many_closes_that_stops_at_any_write_ends_as_if_it_had_not() {
+    const USERS: usize = 2_500;
+    let inputs = || {
+        let place = Place::new();
+        let users = (5_511_900_000_000..).take(USERS).map(|user: u64| user.to_string());
+        let content: String =
+            users.map(|user| line(&user, "2022-03-01T10:00:00Z", &user, TEXT_OF_USER)).collect();
+        let files = [place.file("openings.jsonl", content)];
+        (place, files)
+    };
+    let run = |store, place: &Place, files: &[String], ahead_bytes| {
+        let options = ProjectOptions { ahead_bytes: Some(ahead_bytes), ..options() };
+        place.open_with(store).and_then(|mut opened| opened.project(files, &options, &mut |_| {}).map(|_| ()))
+    };
+    let (place, files) = inputs();
+    let memory = MemoryStore::new();
+    run(FaultyStore::new(memory.clone(), u64::MAX), &place, &files, usize::MAX).unwrap();
+    let undisturbed = Outcome::of(&place.open_with(memory).unwrap());
+    let mut with_blocks_behind_the_head = 0;
+    for writes in 0.. {
+        let (place, files) = inputs();
+        let (memory, case) = (MemoryStore::new(), format!("stopped at write {writes}"));
+        let stopped = run(FaultyStore::new(memory.clone(), writes), &place, &files, 1);
+        let reader = LedgerReader::new(memory.clone());
+        let reached = reader.head(EMBEDDED_PARTITION).unwrap().sequence;
+        let told = reader.entries(EMBEDDED_PARTITION, Sequence(1)).unwrap().map(Result::unwrap).count();
+        assert_eq!(told as u64, reached.0, "{case}");
+        assert!([0, 1 + USERS, 1 + 2 * USERS].contains(&told), "{case}: whole commits, not {told}");
+        with_blocks_behind_the_head += u32::from(last_block(&memory) > Some(reached));
+        carries_on_to(&undisturbed, &place, memory, &files, &case);
+        if stopped.is_ok() {
+            break;
+        }
+    }
+    assert!(with_blocks_behind_the_head > 2, "too few stops fell between blocks and their commit");
+}
+
+/// The first entry of the last block in the store, committed or not.
+fn last_block(store: &MemoryStore) -> Option<Sequence> {
+    let (key, _) = store.scan(b"e", b"e").last()?.unwrap();
+    Some(Sequence(u64::from_be_bytes(*key.last_chunk().unwrap())))
 }
 
 #[test]

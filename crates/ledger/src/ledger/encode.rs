@@ -40,6 +40,8 @@ pub struct EntryEncoder {
     aftermath: Aftermath,
     /// What has been encoded since [`Self::finish`].
     encoded: EncodedEntries,
+    /// Bytes of the blocks in it.
+    packed_bytes: usize,
     /// The hash before what is pending.
     pending_after: EntryHash,
 }
@@ -52,10 +54,24 @@ pub struct EncodedEntries {
     pub(super) after: (Sequence, EntryHash),
     /// Last sequence and hash with these entries.
     pub(super) last: (Sequence, EntryHash),
-    /// First sequence and value of each block.
+    /// The last sequence of the blocks that were taken ahead.
+    pub(super) ahead: Sequence,
+    /// First sequence and value of each block behind those.
     pub(super) blocks: Vec<(Sequence, Vec<u8>)>,
     pub(super) rollups: Rollups,
     canonical_bytes: u64,
+}
+
+/// The first blocks of entries that are still being encoded, see [`EntryEncoder::take_ahead`].
+#[derive(Debug)]
+pub struct BlocksAhead {
+    pub(super) partition: PartitionId,
+    /// The last sequence before these blocks.
+    pub(super) after: Sequence,
+    /// The last sequence in them.
+    pub(super) last: Sequence,
+    /// First sequence and value of each.
+    pub(super) blocks: Vec<(Sequence, Vec<u8>)>,
 }
 
 impl EncodedEntries {
@@ -64,6 +80,7 @@ impl EncodedEntries {
             partition,
             after,
             last: after,
+            ahead: after.0,
             blocks: Vec::new(),
             rollups: Rollups::default(),
             canonical_bytes: 0,
@@ -94,7 +111,7 @@ impl EncodedEntries {
         self.canonical_bytes
     }
 
-    /// Bytes of all blocks, as they are stored.
+    /// Bytes of the blocks, as they are stored, but for those that were taken ahead.
     #[must_use]
     pub fn stored_bytes(&self) -> u64 {
         self.blocks.iter().map(|(_, value)| value.len() as u64).sum()
@@ -118,6 +135,7 @@ impl EntryEncoder {
             stored_of_kib: 0,
             aftermath: Aftermath::default(),
             encoded: EncodedEntries::after(partition, (after, hash)),
+            packed_bytes: 0,
             pending_after: hash,
         })
     }
@@ -173,12 +191,26 @@ impl EntryEncoder {
         Ok(())
     }
 
+    /// The blocks packed since [`Self::finish`], if they take at least so many bytes: a tick may book millions of entries,
+    /// which need not be in memory together. They are for [`super::Ledger::store_ahead`].
+    pub fn take_ahead(&mut self, bytes: usize) -> Option<BlocksAhead> {
+        if self.packed_bytes < bytes.max(1) {
+            return None;
+        }
+        self.packed_bytes = 0;
+        let last = Sequence(self.sequence.0 - self.pending.marks.len() as u64);
+        let after = std::mem::replace(&mut self.encoded.ahead, last);
+        let blocks = std::mem::take(&mut self.encoded.blocks);
+        Some(BlocksAhead { partition: self.partition, after, last, blocks })
+    }
+
     /// What was added since it was last asked for.
     ///
     /// # Errors
     /// As [`Self::encode`].
     pub fn finish(&mut self) -> Result<EncodedEntries, LedgerError> {
         self.pack()?;
+        self.packed_bytes = 0;
         let next = EncodedEntries::after(self.partition, self.last());
         let mut encoded = std::mem::replace(&mut self.encoded, next);
         encoded.rollups.settle_known(|last_about| self.aftermath.was_closed(last_about));
@@ -260,6 +292,7 @@ impl EntryEncoder {
         let kept = part.clone().map(|place| pending.entry(place).bytes.len()).sum::<usize>();
         self.stored_of_kib = (value.len() << 10) / kept.max(1);
         if value.len() <= BLOCK_STORED || part.len() == 1 {
+            self.packed_bytes += value.len();
             blocks.push((first, value));
             return Ok(());
         }

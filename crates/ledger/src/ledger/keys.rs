@@ -8,6 +8,8 @@ use model::{PartitionId, Sequence};
 pub(super) const META: &[u8] = b"m";
 /// Rows that callers commit along with entries.
 pub(super) const SOURCE: &[u8] = b"s";
+/// Prefix of all blocks.
+pub(super) const BLOCKS: &[u8] = b"e";
 /// Prefix of all heads.
 pub(super) const HEADS: &[u8] = b"h";
 
@@ -22,7 +24,12 @@ pub(super) fn partition_of_head(key: &[u8]) -> Option<PartitionId> {
 
 /// Prefix of a partition's blocks.
 pub(super) fn blocks(partition: PartitionId) -> Vec<u8> {
-    [b"e", &partition.0.to_be_bytes()[..]].concat()
+    [BLOCKS, &partition.0.to_be_bytes()].concat()
+}
+
+pub(super) fn partition_of_block(key: &[u8]) -> Option<PartitionId> {
+    let number = key.strip_prefix(BLOCKS)?.first_chunk()?;
+    Some(PartitionId(u32::from_be_bytes(*number)))
 }
 
 /// The block that begins with a sequence.

@@ -2,8 +2,10 @@
 //!
 //! Knows nothing of rules, Kafka or files other than the store's.
 //! Invariant: a commit is one batch, flushed; entries follow each other without gaps, and every offset is accounted for.
+//! What stands behind a head is not committed: nobody reads it, and the next opening removes it.
 
 mod aftermath;
+mod ahead;
 mod encode;
 mod error;
 mod head;
@@ -15,7 +17,7 @@ mod read;
 mod share;
 mod verify;
 
-pub use encode::{EncodedEntries, EntryEncoder};
+pub use encode::{BlocksAhead, EncodedEntries, EntryEncoder};
 pub use error::LedgerError;
 pub use head::Head;
 pub use read::{Entries, LedgerReader, RawEntries, RawEntry};
@@ -29,6 +31,7 @@ use crate::{
     rollup::HeldSums,
     store::{Batch, Row, Store},
 };
+use ahead::Ahead;
 use history::History;
 
 /// Number of the format of rows that this version writes and reads.
@@ -39,6 +42,7 @@ const FORMAT: u8 = 1;
 pub struct Ledger<S> {
     reader: LedgerReader<S>,
     sums: HeldSums,
+    ahead: Ahead,
     poisoned: bool,
 }
 
@@ -66,7 +70,8 @@ pub struct Commit<'a> {
 }
 
 impl<S: Store> Ledger<S> {
-    /// Opens the ledger in a store, or begins one there, and pins the secret that its references are sealed with.
+    /// Opens the ledger in a store, or begins one there, and pins the secret that its references are sealed with. What a
+    /// commit that never came had stored ahead is removed.
     ///
     /// # Errors
     /// Another secret than the ledger was made with, a newer format, or the store's.
@@ -88,7 +93,8 @@ impl<S: Store> Ledger<S> {
                 reader.store.flush()?;
             }
         }
-        Ok(Self { reader, sums: HeldSums::default(), poisoned: false })
+        ahead::remove(&reader)?;
+        Ok(Self { reader, sums: HeldSums::default(), ahead: Ahead::default(), poisoned: false })
     }
 
     /// Reads the ledger; a clone does so on other threads.
@@ -151,10 +157,26 @@ impl<S: Store> Ledger<S> {
             }
             done.push(commit.partition);
         }
-        self.poisoned = true;
-        self.reader.store.apply(batch)?;
-        self.reader.store.flush()?;
-        self.poisoned = false;
+        self.write(batch)
+    }
+
+    /// Stores the first blocks of a commit that is still to come. Nobody sees them until it has.
+    ///
+    /// # Errors
+    /// Blocks that do not follow the head and those stored ahead before; or the store's, as for [`Self::commit`].
+    pub fn store_ahead(&mut self, blocks: BlocksAhead) -> Result<(), LedgerError> {
+        if self.poisoned {
+            return Err(LedgerError::Poisoned);
+        }
+        let BlocksAhead { partition, after, last, blocks } = blocks;
+        let head = self.reader.head(partition)?;
+        self.ahead.check(partition, head.sequence, after)?;
+        let mut batch = Batch::default();
+        for (first, value) in blocks {
+            batch.put(keys::block(partition, first), value);
+        }
+        self.write(batch)?;
+        self.ahead.note(partition, last);
         Ok(())
     }
 
@@ -168,6 +190,11 @@ impl<S: Store> Ledger<S> {
         }
         let mut batch = Batch::default();
         rows.iter().for_each(|(name, content)| batch.put(keys::source(name), content.clone()));
+        self.write(batch)
+    }
+
+    /// Applies and flushes; after a failure nothing more is written.
+    fn write(&mut self, batch: Batch) -> Result<(), LedgerError> {
         self.poisoned = true;
         self.reader.store.apply(batch)?;
         self.reader.store.flush()?;
@@ -184,6 +211,8 @@ impl<S: Store> Ledger<S> {
         let partition = commit.partition;
         let mut head = self.reader.head(partition)?;
         check(commit, entries, &head)?;
+        self.ahead.check(partition, head.sequence, entries.ahead)?;
+        self.ahead.settle(partition);
         for (first, value) in &mut entries.blocks {
             batch.put(keys::block(partition, *first), std::mem::take(value));
         }

@@ -88,7 +88,10 @@ impl<S: Store> LedgerReader<S> {
     /// Damage, or the store's.
     pub fn entry(&self, partition: PartitionId, sequence: Sequence) -> Result<Option<Entry>, LedgerError> {
         let mut block = OpenBlock::default();
-        if !self.open_block_of(partition, sequence, &mut block)? {
+        // Behind the head may be the beginning of a commit that is still to come.
+        if sequence > self.head(partition)?.sequence
+            || !self.open_block_of(partition, sequence, &mut block)?
+        {
             return Ok(None);
         }
         block.find(sequence).map(|found| decode(partition, found, &mut Words::new())).transpose()

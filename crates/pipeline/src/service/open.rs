@@ -32,6 +32,7 @@ use super::{
     restore::{self, Restoring},
     snapshot::Snapshots,
 };
+use crate::error::PipelineError;
 
 /// What it takes to open partitions.
 pub(crate) struct Opening<S> {
@@ -173,6 +174,10 @@ impl<S: Store> Opening<S> {
         let folder = self.state_folder(partition)?;
         let (projector, state) = match read_checkpoint(partition, &folder, head.checkpoint) {
             Ok(read) => read,
+            // What fails to be opened now may be there the next time.
+            Err(ServiceError::Pipeline(PipelineError::Checkpoint(error))) if !error.is_beyond_use() => {
+                return Err(error.into());
+            }
             Err(error) => {
                 tracing::warn!(partition = partition.0, %error, "checkpoint cannot be used: the state is folded again from the input");
                 (Projector::new(partition), StateStore::open(&folder, None)?)

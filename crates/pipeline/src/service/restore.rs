@@ -85,7 +85,7 @@ impl<S: Store> Restoring<'_, S> {
                 Ok(projector) if projector.next_offset() == snapshot.head.next_offset => projector,
                 Ok(_) => continue,
                 Err(error) => {
-                    tracing::warn!(partition = partition.0, %error, "snapshot is damaged: passed over");
+                    tracing::warn!(partition = partition.0, %error, "snapshot cannot be used: passed over");
                     continue;
                 }
             };

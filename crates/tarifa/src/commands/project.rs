@@ -57,13 +57,16 @@ pub(crate) fn run(args: &ProjectArgs, config: &Config, out: &mut Out) -> Result<
         imported_at: now(),
         commit_records: None,
         checkpoint_records: None,
+        ahead_bytes: None,
     };
     let mut bar = out.bar();
     let mut opened = args.data.open_or_create(config, &mut bar)?;
     let summary = opened.project(&args.files, &options, &mut |progress| show(&mut bar, &progress));
     drop(bar);
     let summary = summary.map_err(failure)?;
-    report(&opened, &summary, args.format.format, out)
+    report(&opened, &summary, args.format.format, out)?;
+    opened.leave();
+    Ok(())
 }
 
 /// What happened, and what to do next.
