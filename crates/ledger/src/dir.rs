@@ -14,9 +14,10 @@ use crate::files::{self, FileError};
 
 /// Number of the layout that this version writes. Before 2 ids were sealed in another way, so that users of an old
 /// directory would not be recognised; before 3 blocks of entries held their ids among the other bytes; before 4 the state
-/// of a bucket was one piece.
-const FORMAT: u32 = 4;
-/// The oldest that this version goes on with: stored state is made again from the log, and nothing else has changed since.
+/// of a bucket was one piece; before 5 sled's pieces were of half a MiB.
+const FORMAT: u32 = 5;
+/// The oldest that this version goes on with: stored state is made again from the log, sled keeps its pieces, and nothing
+/// else has changed since.
 const FORMAT_OLDEST: u32 = 3;
 const MARK: &str = "tarifa data directory, format ";
 /// A process that was killed a moment ago may still hold the lock while the system clears up behind it.
@@ -266,14 +267,14 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("data");
         drop(DataDir::open(&path, true).unwrap());
-        fs::write(path.join("format"), format!("{MARK}5\n")).unwrap();
-        assert!(matches!(DataDir::open(&path, true), Err(DirError::Newer { found: 5, known: 4, .. })));
+        fs::write(path.join("format"), format!("{MARK}6\n")).unwrap();
+        assert!(matches!(DataDir::open(&path, true), Err(DirError::Newer { found: 6, known: 5, .. })));
         fs::write(path.join("format"), format!("{MARK}2\n")).unwrap();
         assert!(matches!(DataDir::open(&path, true), Err(DirError::Older { found: 2, known: 3, .. })));
         // Only state has changed since, which the log brings back; the older program then knows to keep out.
         fs::write(path.join("format"), format!("{MARK}3\n")).unwrap();
         drop(DataDir::open(&path, false).unwrap());
-        assert_eq!(fs::read_to_string(path.join("format")).unwrap(), format!("{MARK}4\n"));
+        assert_eq!(fs::read_to_string(path.join("format")).unwrap(), format!("{MARK}5\n"));
     }
 
     #[test]

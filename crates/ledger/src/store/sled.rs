@@ -17,6 +17,11 @@ use crate::files::{self, FileError};
 
 /// Pages kept in memory.
 const CACHE_BYTES: u64 = 16 << 20;
+/// sled writes what takes more than a quarter of this into a file of its own, which it does not sync and may leave behind.
+/// A leaf of its tree has up to 17 rows, so of blocks of entries up to 170 KiB.
+const SEGMENT_BYTES: usize = 1 << 20;
+/// A database keeps what it was made with; those of older releases have sled's default.
+const SEGMENT_BYTES_OLDER: usize = 512 << 10;
 /// A process that was killed a moment ago may still hold sled's lock.
 const LOCK_TRIES: u32 = 30;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
@@ -36,8 +41,9 @@ impl SledStore {
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         files::make_folder(folder)?;
         remove_unfinished_snapshots(folder)?;
-        let config = sled::Config::new()
+        let mut config = sled::Config::new()
             .path(folder)
+            .segment_size(SEGMENT_BYTES)
             .cache_capacity(CACHE_BYTES)
             .flush_every_ms(None)
             .use_compression(false);
@@ -46,6 +52,9 @@ impl SledStore {
             let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
             match opened {
                 Ok(Ok(db)) => return Ok(Self { db, folder: folder.to_owned() }),
+                Ok(Err(sled::Error::Unsupported(_))) if config.segment_size == SEGMENT_BYTES => {
+                    config = config.segment_size(SEGMENT_BYTES_OLDER);
+                }
                 Ok(Err(sled::Error::Io(error))) if is_locked(&error) => thread::sleep(LOCK_PAUSE),
                 Ok(Err(error)) => return Err(failed(folder, "open", error)),
                 Err(_) => return Err(corrupt(folder, "it panics at opening".to_owned())),
@@ -135,4 +144,37 @@ fn failed(folder: &Path, action: &'static str, error: sled::Error) -> StoreError
 
 fn corrupt(folder: &Path, what: String) -> StoreError {
     StoreError::Corrupt { path: folder.to_owned(), what }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// As blocks of entries come: behind one another, each as large as one may be.
+    #[test]
+    fn no_block_of_entries_is_spilled_into_a_file_of_its_own() {
+        let place = tempfile::tempdir().unwrap();
+        let store = SledStore::open(place.path()).unwrap();
+        for group in 0..40_u64 {
+            let mut batch = Batch::default();
+            for row in 0..25 {
+                batch.put((group * 25 + row).to_be_bytes().to_vec(), vec![7; 10 << 10]);
+            }
+            store.apply(batch).unwrap();
+            store.flush().unwrap();
+            assert_eq!(fs::read_dir(place.path().join("blobs")).unwrap().count(), 0, "group {group}");
+        }
+    }
+
+    #[test]
+    fn a_database_of_an_older_release_is_opened_as_it_is() {
+        let place = tempfile::tempdir().unwrap();
+        let older = sled::Config::new().path(place.path()).segment_size(SEGMENT_BYTES_OLDER).open().unwrap();
+        older.insert(b"key", b"value").unwrap();
+        drop(older);
+        let store = SledStore::open(place.path()).unwrap();
+        assert_eq!(store.get(b"key").unwrap(), Some(b"value".to_vec()));
+    }
 }
