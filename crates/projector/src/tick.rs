@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing else moves a partition's time (SPEC §4), and closes come by (end, conversation id).
 
-use model::{Entry, Record, UnixMillis};
+use model::{ConversationId, Entry, Record, UnixMillis};
 
 use crate::{
     apply::ENOUGH,
@@ -11,7 +11,20 @@ use crate::{
     identity::conversation_id,
     labels::{LabelsMet, LaneLabels},
     projector::{Projected, Projector, Slot},
+    thread::Thread,
 };
+
+/// Threads that are looked up before their conversations are closed, so that memory is waited for once a group: by the
+/// order of their ends they lie anywhere.
+const GROUP: usize = 32;
+
+/// A conversation whose end has come: the last of the thread at this place.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    ends_at: UnixMillis,
+    bucket: u16,
+    at: u32,
+}
 
 impl Projector {
     /// Closes what falls due.
@@ -29,7 +42,7 @@ impl Projector {
         let Some((configuration, _)) = &self.configuration else { return Ok(()) };
         let mut due = Vec::new();
         let mut in_bucket = Vec::new();
-        for (number, slot) in self.buckets.iter_mut().enumerate() {
+        for (number, slot) in (0..).zip(&mut self.buckets) {
             let bucket = match slot {
                 Slot::Away(first) if first.is_none_or(|minute| !minute.has_come(time)) => continue,
                 Slot::Away(_) => return Err(ProjectError::NotLoaded(record.offset)),
@@ -43,15 +56,11 @@ impl Projector {
             bucket.due(time, &mut hint, &mut in_bucket).map_err(damaged)?;
             bucket.dirty |= !in_bucket.is_empty();
             for at in in_bucket.drain(..) {
-                let thread = &mut bucket.threads[at];
-                let user = thread.user;
-                let phone = self.words.get(thread.business_phone);
-                let Some(last) = thread.last_conversation_mut() else { continue };
-                let id = conversation_id(phone, user, last.opener.at(), last.initiator);
-                due.push((last.ends_at, id, number, at));
+                let Some(ends_at) = bucket.threads[at].open_end() else { continue };
+                due.push(Due { ends_at, bucket: number, at });
             }
         }
-        due.sort_unstable();
+        self.put_in_order(&mut due);
         let mut met = LabelsMet::default();
         let labels = LaneLabels { known: &self.labels, met: &mut met, lane: 0, lanes: 1 };
         let mut book = Book {
@@ -65,9 +74,12 @@ impl Projector {
             sequence: &mut self.sequence,
             entries: &mut out.entries,
         };
-        for (_, _, number, at) in due {
-            if let Slot::Loaded(bucket) = &mut self.buckets[number] {
-                let thread = &mut bucket.threads[at];
+        for group in due.chunks(GROUP) {
+            let threads = group.iter().filter_map(|due| thread_of(&self.buckets, *due));
+            std::hint::black_box(threads.fold(0, |sum, thread| sum ^ thread.touch_last()));
+            for Due { bucket, at, .. } in group {
+                let Slot::Loaded(bucket) = &mut self.buckets[usize::from(*bucket)] else { continue };
+                let thread = &mut bucket.threads[*at];
                 let id = thread.id();
                 if let Some(last) = thread.last_conversation_mut() {
                     book.close(id, last);
@@ -78,5 +90,27 @@ impl Projector {
             }
         }
         Ok(())
+    }
+
+    /// Sorts by end, then conversation id. Most ends differ, and an id is a hash: only where they do not, it is asked for.
+    fn put_in_order(&self, due: &mut [Due]) {
+        due.sort_unstable_by_key(|due| due.ends_at);
+        for together in due.chunk_by_mut(|a, b| a.ends_at == b.ends_at).filter(|due| due.len() > 1) {
+            together.sort_by_cached_key(|due| self.open_conversation(*due));
+        }
+    }
+
+    fn open_conversation(&self, due: Due) -> Option<ConversationId> {
+        let thread = thread_of(&self.buckets, due)?;
+        let last = thread.conversations().next_back()?;
+        let phone = self.words.get(thread.business_phone);
+        Some(conversation_id(phone, thread.user, last.opener.at(), last.initiator))
+    }
+}
+
+fn thread_of(buckets: &[Slot], due: Due) -> Option<&Thread> {
+    match &buckets[usize::from(due.bucket)] {
+        Slot::Loaded(bucket) => bucket.threads.get(due.at),
+        Slot::Away(_) => None,
     }
 }

@@ -80,6 +80,13 @@ impl Thread {
         self.recent.touch(blocks)
     }
 
+    /// Reads the lines of memory that closing its last conversation needs.
+    pub(crate) fn touch_last(&self) -> u8 {
+        let [user, ..] = self.user.0;
+        let [told, ..] = self.last.as_ref().map_or(0, |last| last.last_sequence().0).to_le_bytes();
+        user ^ told ^ u8::from(self.open_end().is_some())
+    }
+
     /// Its messages; `blocks` are those of its bucket.
     pub(crate) fn timeline<'a>(&'a self, blocks: &'a Blocks) -> Timeline<'a> {
         Timeline { recent: &self.recent, earlier: &self.earlier, blocks }
