@@ -7,6 +7,8 @@ use crate::pb::{delimited_key, varint_key};
 
 /// Larger than nearly every entry.
 const BYTES_USUAL: usize = 1024;
+/// Bytes that a varint of up to 56 bits takes at most.
+const WORD: usize = size_of::<u64>();
 
 /// Bytes that grow towards the front. Fields are given in the reverse of the order in which they will stand.
 #[derive(Debug, Default)]
@@ -115,8 +117,22 @@ impl Backwards {
         }
     }
 
-    fn long_varint(&mut self, mut value: u64) {
+    fn long_varint(&mut self, value: u64) {
         let length = (u64::BITS - value.leading_zeros()).div_ceil(7) as usize;
+        if length > WORD {
+            self.longest_varint(value, length);
+            return;
+        }
+        let all_but_last = HIGH_BITS & !(u64::MAX << (8 * (length - 1)));
+        let bytes = spread(value) | all_but_last;
+        // A whole word is written, so that it ends where it has to: what stands before is written over by what comes.
+        let word = (bytes << (8 * (WORD - length))).to_le_bytes();
+        self.room(WORD).copy_from_slice(&word);
+        self.start += WORD - length;
+    }
+
+    #[cold]
+    fn longest_varint(&mut self, mut value: u64, length: usize) {
         let [bytes @ .., last] = self.room(length) else { return };
         for byte in bytes {
             *byte = (value & 0x7f) as u8 | 0x80;
@@ -145,6 +161,17 @@ impl Backwards {
         self.bytes.splice(..0, std::iter::repeat_n(0, more));
         self.start += more;
     }
+}
+
+/// The bit of each byte that says whether another follows.
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
+/// Seven bits of a number of up to 56 in each byte.
+#[inline]
+fn spread(value: u64) -> u64 {
+    let value = (value & 0x00ff_ffff_f000_0000) << 4 | (value & 0x0000_0000_0fff_ffff);
+    let value = (value & 0x0fff_c000_0fff_c000) << 2 | (value & 0x0000_3fff_0000_3fff);
+    (value & 0x3f80_3f80_3f80_3f80) << 1 | (value & 0x007f_007f_007f_007f)
 }
 
 #[cfg(test)]
@@ -192,6 +219,22 @@ mod tests {
                 let [distance] = out.ids() else { panic!("one id") };
                 let at = forwards.len() - distance;
                 prop_assert_eq!(&forwards[at..at + 16], &id[..]);
+            }
+        }
+    }
+
+    #[test]
+    fn varints_of_every_length_are_in_their_shortest_form() {
+        for bits in 0..=u64::BITS {
+            for value in
+                [1_u64.checked_shl(bits).unwrap_or(0).wrapping_sub(1), 1_u64.checked_shl(bits).unwrap_or(0)]
+            {
+                let (mut out, mut forwards) = (Backwards::default(), Vec::new());
+                out.text(2, "behind");
+                out.uint_always(1, value);
+                put_uint_always(&mut forwards, 1, value);
+                put_text(&mut forwards, 2, "behind");
+                assert_eq!(out.written(), &forwards[..], "{value}");
             }
         }
     }

@@ -64,6 +64,7 @@ pub struct EntryDecoder {
     words: Words,
     opened: Option<Entry>,
     charged: Option<Entry>,
+    closed: Option<Entry>,
     other: Option<Entry>,
 }
 
@@ -73,13 +74,15 @@ impl EntryDecoder {
     /// # Errors
     /// As [`decode_entry`].
     pub fn decode(&mut self, bytes: &[u8]) -> Result<&Entry, CanonicalError> {
-        let Self { words, opened, charged, other } = self;
+        let Self { words, opened, charged, closed, other } = self;
         let mut fields = Fields::new(bytes, "entry");
         let head = head(&mut fields)?;
         let of_kind = if fields.is_at_message(body::CONVERSATION_OPENED) {
             opened
         } else if fields.is_at_message(body::CONVERSATION_CHARGED) {
             charged
+        } else if fields.is_at_message(body::CONVERSATION_CLOSED) {
+            closed
         } else {
             other
         };
@@ -91,6 +94,10 @@ impl EntryDecoder {
             Some(Entry { body: EntryBody::ConversationCharged(booked), .. }) => {
                 let message = fields.message(body::CONVERSATION_CHARGED, "conversation_charged")?;
                 charge_into(message, words, booked)?;
+            }
+            Some(Entry { body: EntryBody::ConversationClosed(end), .. }) => {
+                let message = fields.message(body::CONVERSATION_CLOSED, "conversation_closed")?;
+                closed_into(message, words, end)?;
             }
             Some(_) | None => {
                 let body = entry_body(&mut fields, words)?;
@@ -252,15 +259,19 @@ fn conversation_into(
     fields.end()
 }
 
-fn closed(mut fields: Fields<'_>, words: &mut Words) -> Result<Closed, CanonicalError> {
-    let closed = Closed {
-        conversation: conversation(fields.message(1, "conversation")?, words)?,
-        charged: fields.boolean(2, "charged")?,
-        user_messages: fields.uint32(3, "user_messages")?,
-        business_messages: fields.uint32(4, "business_messages")?,
-    };
-    fields.end()?;
+fn closed(fields: Fields<'_>, words: &mut Words) -> Result<Closed, CanonicalError> {
+    let conversation = no_conversation(words);
+    let mut closed = Closed { conversation, charged: false, user_messages: 0, business_messages: 0 };
+    closed_into(fields, words, &mut closed)?;
     Ok(closed)
+}
+
+fn closed_into(mut fields: Fields<'_>, words: &mut Words, into: &mut Closed) -> Result<(), CanonicalError> {
+    conversation_into(fields.message(1, "conversation")?, words, &mut into.conversation)?;
+    into.charged = fields.boolean(2, "charged")?;
+    into.user_messages = fields.uint32(3, "user_messages")?;
+    into.business_messages = fields.uint32(4, "business_messages")?;
+    fields.end()
 }
 
 fn revised(mut fields: Fields<'_>, words: &mut Words) -> Result<Revised, CanonicalError> {
