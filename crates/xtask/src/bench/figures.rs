@@ -12,23 +12,23 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use super::{
+    many_threads,
     measure::{Run, middle, run},
-    rounds::{Fold, Inputs, Round, anew, round, speed, told},
+    rounds::{Fold, Inputs, MEGA, Round, anew, round, speed, told},
     table::{Figure, Goal, Measured},
 };
 use crate::tarifa::{Tarifa, folder_bytes};
 
 /// Events for each thread, as in the traffic that the goals were set for: 5,000,000 on 200,000.
 const EVENTS_PER_THREAD: u64 = 25;
-const MEGA: f64 = 1_000_000.0;
+/// Of the traffic that the goals were set for.
+const DAYS: u32 = 3;
 /// What memory may come to, whatever the traffic.
 const MEMORY_BASE_BYTES: u64 = 200_000_000;
 const MEMORY_THREAD_BYTES: u64 = 100;
 const MEMORY_MESSAGE_BYTES: u64 = 40;
 /// Commands of a few milliseconds are measured oftener than those of seconds.
 const REPEAT_SHORT: usize = 7;
-const LARGE_EVENTS: u64 = 20_000_000;
-const LARGE_THREADS: u64 = 10_000_000;
 
 /// Everything that measuring needs.
 #[derive(Debug)]
@@ -57,9 +57,9 @@ impl Bench {
         }
         let mut figures = self.speeds(&rounds);
         let projections: Vec<&Run> = rounds.iter().filter_map(|round| round.project.as_ref()).collect();
-        let whole = middle_wall(&projections);
+        let whole = middle_run(&projections).map(|run| run.wall);
         if large {
-            figures.push(self.many_threads(whole));
+            figures.extend(many_threads::figures(self, middle_run(&projections)));
         }
         figures.push(memory(&projections, self.events, threads));
         figures.push(disk(&inputs));
@@ -91,16 +91,26 @@ impl Bench {
             scratch: at("scratch"),
         };
         let displaced = ["--displaced", "30", "--displaced-by", "24h"];
-        self.generate(&inputs.json, self.events, threads, 1, &[])?;
-        self.generate(&inputs.protobuf, self.events, threads, 1, &["--format", "protobuf"])?;
-        self.generate(&inputs.displaced, self.events, threads, 1, &displaced)?;
+        self.generate(&inputs.json, self.events, threads, DAYS, 1, &[])?;
+        self.generate(&inputs.protobuf, self.events, threads, DAYS, 1, &["--format", "protobuf"])?;
+        self.generate(&inputs.displaced, self.events, threads, DAYS, 1, &displaced)?;
         Ok(inputs)
     }
 
-    fn generate(&self, out: &Path, events: u64, threads: u64, seed: u64, more: &[&str]) -> Result<()> {
+    pub(super) fn generate(
+        &self,
+        out: &Path,
+        events: u64,
+        threads: u64,
+        days: u32,
+        seed: u64,
+        more: &[&str],
+    ) -> Result<()> {
         eprintln!("generate {}", out.file_name().unwrap_or_default().display());
         let (events, threads, seed) = (events.to_string(), threads.to_string(), seed.to_string());
-        let mut arguments = vec!["--events", &events, "--threads", &threads, "--days", "3", "--seed", &seed];
+        let days = days.to_string();
+        let mut arguments =
+            vec!["--events", &events, "--threads", &threads, "--days", &days, "--seed", &seed];
         arguments.extend(more);
         let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
         self.tarifa.generate(&arguments, out)
@@ -124,27 +134,6 @@ impl Bench {
         ]
     }
 
-    fn many_threads(&self, usual: Option<Duration>) -> Figure {
-        let (file, data) = (self.work.join("large.jsonl"), self.work.join("data-large"));
-        let measured = || {
-            self.generate(&file, LARGE_EVENTS, LARGE_THREADS, 1, &[])?;
-            let run = anew(&self.tarifa, &file, &data)?;
-            fs::remove_dir_all(&data)?;
-            fs::remove_file(&file)?;
-            Ok(run.wall)
-        };
-        let measured = told(measured()).zip(usual).map(|(wall, usual)| {
-            let large = LARGE_EVENTS as f64 / wall.as_secs_f64() / MEGA;
-            let usual = self.events as f64 / usual.as_secs_f64() / MEGA;
-            Measured {
-                value: format!("{large:.2} M events/s"),
-                against: format!("{usual:.2} M events/s"),
-                ratio: large / usual,
-            }
-        });
-        Figure { what: "10,000,000 threads, against one for 25 events", goal: Goal::AtLeast(0.7), measured }
-    }
-
     fn verify(&self, data: &Path, fold: Fold) -> Figure {
         let run = told(middle(self.repeat, |_| run(&mut self.tarifa.on(data, &["verify"]))));
         let measured = run.map(|run| {
@@ -162,7 +151,7 @@ impl Bench {
     fn short_commands(&self, data: &Path) -> Result<Vec<Figure>> {
         let (file, small) = (self.work.join("small.jsonl"), self.work.join("data-small"));
         let events = (self.events / 10).max(1);
-        self.generate(&file, events, (events / EVENTS_PER_THREAD).max(1), 1, &[])?;
+        self.generate(&file, events, (events / EVENTS_PER_THREAD).max(1), DAYS, 1, &[])?;
         let rows = || {
             anew(&self.tarifa, &file, &small)?;
             Ok((self.some_conversation(&small)?, self.some_conversation(data)?))
@@ -207,7 +196,7 @@ impl Bench {
         let mut files = Vec::new();
         for seed in 2..2 + self.repeat as u64 {
             let file = self.work.join(format!("more-{seed}.jsonl"));
-            self.generate(&file, 10, 10, seed, &[])?;
+            self.generate(&file, 10, 10, DAYS, seed, &[])?;
             files.push(file);
         }
         let ten = told(middle(files.len(), |number| run(&mut self.tarifa.project(&files[number], data))));
@@ -228,10 +217,10 @@ struct Known {
     period: String,
 }
 
-fn middle_wall(runs: &[&Run]) -> Option<Duration> {
-    let mut walls: Vec<Duration> = runs.iter().map(|run| run.wall).collect();
-    walls.sort_unstable();
-    walls.get(walls.len() / 2).copied()
+fn middle_run<'a>(runs: &[&'a Run]) -> Option<&'a Run> {
+    let mut runs = runs.to_vec();
+    runs.sort_unstable_by_key(|run| run.wall);
+    runs.get(runs.len() / 2).copied()
 }
 
 fn times(measured: Duration, against: Duration) -> Measured {

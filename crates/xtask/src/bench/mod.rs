@@ -4,6 +4,7 @@
 
 mod figures;
 mod kafka;
+mod many_threads;
 mod measure;
 mod rounds;
 mod table;
@@ -32,8 +33,8 @@ pub(crate) struct BenchArguments {
     /// Rounds in which the long commands are measured; the one with the middle ratio counts.
     #[arg(long, default_value_t = 3)]
     repeat: usize,
-    /// Also 20,000,000 events on 10,000,000 threads, which needs about 15 GB of disk; on Kafka, stops with 1,000,000
-    /// threads.
+    /// Also 20,000,000 events on 10,000,000 threads, and on 200,000 with as many entries, which needs about 15 GB of disk;
+    /// on Kafka, stops with 1,000,000 threads.
     #[arg(long)]
     large: bool,
     /// Folder for the traffic and the ledgers; without it a temporary one.

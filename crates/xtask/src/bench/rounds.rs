@@ -18,7 +18,7 @@ use super::{
 };
 use crate::tarifa::Tarifa;
 
-const MEGA: f64 = 1_000_000.0;
+pub(super) const MEGA: f64 = 1_000_000.0;
 
 /// The inputs, all with the same events.
 #[derive(Debug)]
