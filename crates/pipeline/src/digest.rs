@@ -9,15 +9,15 @@
 use model::{ContentHash, Micros};
 use projector::NetConversation;
 
-const LANES: usize = 1_024;
-const LANE_BYTES: usize = 2;
+use crate::expand::{Expander, LANE_BYTES, LANES, Lanes};
+
 /// Names the bytes that are hashed; another layout gets another name.
 const CONTEXT: &str = "tarifa net conversation v1";
 
 /// The digest of a set of conversations, as the sums that it is printed from.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NetDigest {
-    lanes: Box<[u16; LANES]>,
+    lanes: Box<Lanes>,
 }
 
 impl Default for NetDigest {
@@ -54,18 +54,13 @@ impl NetDigest {
 
 /// Adds conversations to digests, with buffers that are used again.
 pub struct Digester {
-    hasher: blake3::Hasher,
+    expander: Expander,
     element: Vec<u8>,
-    expanded: Box<[u8; LANES * LANE_BYTES]>,
 }
 
 impl Default for Digester {
     fn default() -> Self {
-        Self {
-            hasher: blake3::Hasher::new_derive_key(CONTEXT),
-            element: Vec::with_capacity(256),
-            expanded: Box::new([0; LANES * LANE_BYTES]),
-        }
+        Self { expander: Expander::new(CONTEXT), element: Vec::with_capacity(256) }
     }
 }
 
@@ -80,13 +75,7 @@ impl Digester {
     pub fn add(&mut self, net: &NetConversation, to: &mut NetDigest) {
         self.element.clear();
         put_element(&mut self.element, net);
-        self.hasher.reset();
-        self.hasher.update(&self.element);
-        self.hasher.finalize_xof().fill(&mut self.expanded[..]);
-        let (pairs, _) = self.expanded.as_chunks::<LANE_BYTES>();
-        for (lane, pair) in to.lanes.iter_mut().zip(pairs) {
-            *lane = lane.wrapping_add(u16::from_le_bytes(*pair));
-        }
+        self.expander.add(&self.element, &mut to.lanes);
     }
 }
 

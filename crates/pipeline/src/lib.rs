@@ -13,6 +13,7 @@ mod digest;
 mod documents;
 mod encoding;
 mod error;
+mod expand;
 mod findings;
 mod group;
 mod installation;

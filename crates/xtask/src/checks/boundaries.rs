@@ -63,7 +63,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "pipeline",
         members: &["model", "tariff", "projector", "wire", "ledger"],
-        outside: &["blake3", "flate2", "memchr", "thiserror", "tracing", "zstd"],
+        outside: &["blake3", "flate2", "memchr", "pulp", "thiserror", "tracing", "zstd"],
         tests: &["proptest", "sim", "tempfile"],
         build: &[],
     },
