@@ -20,7 +20,8 @@ use crate::rollup::Rollups;
 const BLOCK_ENTRIES: usize = 128;
 /// Canonical bytes at which a block is packed.
 const BLOCK_KEPT: usize = 28 << 10;
-/// A larger stored value is divided, as sled spills values of about 12 KiB and more into files that it leaks.
+/// A larger stored value is divided: the store keeps up to 17 together, and what is too large for it then goes into a
+/// file that it neither syncs nor always removes.
 const BLOCK_STORED: usize = 10 << 10;
 /// Bytes that a block is expected to take when it is packed, so that few turn out too large and are packed twice.
 const BLOCK_ENOUGH: usize = BLOCK_STORED - (1 << 10);

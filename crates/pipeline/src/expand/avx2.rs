@@ -44,24 +44,27 @@ const SCHEDULE: [[usize; 16]; ROUNDS] = {
 const RIGHT_8: [u8; 16] = [1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12];
 const RIGHT_16: [u8; 16] = [2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13];
 
-/// Proof that the processor has AVX2.
+/// Proof that the processor has AVX2, and what the library makes of it.
 #[derive(Clone, Copy)]
-pub(super) struct Avx2(V3);
+pub(super) struct Avx2 {
+    simd: V3,
+    platform: Platform,
+}
 
 impl Avx2 {
     pub(super) fn where_there_is_any() -> Option<Self> {
-        V3::try_new().map(Self)
+        V3::try_new().map(|simd| Self { simd, platform: Platform::detect() })
     }
 
     /// Where the library does not do better.
     pub(super) fn where_it_pays() -> Option<Self> {
-        Self::where_there_is_any().filter(|_| Platform::detect().simd_degree() <= BLOCKS)
+        Self::where_there_is_any().filter(|avx2| avx2.platform.simd_degree() <= BLOCKS)
     }
 
     /// Adds the numbers of an element; false if it has more than a chunk, and nothing is added.
     pub(super) fn add(self, key: &ContextKey, element: &[u8], to: &mut Lanes) -> bool {
-        let Some(output) = Output::of(key, element) else { return false };
-        self.0.vectorize(Expanding { lanes: Eight(self.0), output: &output, to });
+        let Some(output) = Output::of(self.platform, key, element) else { return false };
+        self.simd.vectorize(Expanding { lanes: Eight(self.simd), output: &output, to });
         true
     }
 }
@@ -75,11 +78,10 @@ struct Output {
 }
 
 impl Output {
-    fn of(key: &ContextKey, element: &[u8]) -> Option<Self> {
+    fn of(platform: Platform, key: &ContextKey, element: &[u8]) -> Option<Self> {
         if element.len() > CHUNK {
             return None;
         }
-        let platform = Platform::detect();
         let mut chaining_value = words(key);
         let (before, mut flags) =
             (element.len().saturating_sub(1) / BLOCK, DERIVE_KEY_MATERIAL | CHUNK_START);
