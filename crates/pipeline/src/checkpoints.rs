@@ -20,7 +20,7 @@ use projector::{BucketPart, Projector};
 use crate::{
     error::PipelineError,
     progress::{OnProgress, Progress, Stage},
-    project::joined,
+    threads::joined,
 };
 
 /// How many encoded buckets may wait to be written.

@@ -16,7 +16,7 @@ use crate::{
     commit::{Committer, ForCommit},
     error::PipelineError,
     group::{Handed, Ready},
-    project::joined,
+    threads::joined,
 };
 
 /// Lists of some thousand entries that wait to be encoded.

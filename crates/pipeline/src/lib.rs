@@ -8,7 +8,6 @@ pub mod book;
 mod books;
 mod checkpoints;
 mod commit;
-mod cores;
 mod digest;
 mod documents;
 mod encoding;
@@ -30,6 +29,7 @@ mod save;
 mod seal;
 pub mod service;
 mod source;
+mod threads;
 mod verify;
 
 pub use books::PeriodDigest;

@@ -8,7 +8,7 @@ use ledger::checkpoint::StateStore;
 use model::Record;
 use projector::{Projector, StoredBucket};
 
-use crate::{error::PipelineError, project::joined};
+use crate::{error::PipelineError, threads::joined};
 
 /// Fewer buckets than this are read before another thread has begun.
 const WORTH_SHARING: usize = 32;

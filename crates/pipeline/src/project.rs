@@ -6,7 +6,7 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, sync_channel},
     },
-    thread::{self, ScopedJoinHandle},
+    thread,
     time::Duration,
 };
 
@@ -30,6 +30,7 @@ use crate::{
     reader::{Planned, plan, read_all},
     seal::Sealer,
     source::SourceMarks,
+    threads::joined,
 };
 
 /// How many batches may wait to be projected.
@@ -189,11 +190,6 @@ impl<S: Store> Installation<S> {
             })
         })
     }
-}
-
-/// A thread's result; a thread that panicked is an error like others.
-pub(crate) fn joined<T>(handle: ScopedJoinHandle<'_, T>, name: &'static str) -> Result<T, PipelineError> {
-    handle.join().map_err(|_| PipelineError::ThreadEnded(name))
 }
 
 /// The thread in the middle.

@@ -17,13 +17,13 @@ use projector::{Projected, Projector};
 use crate::{
     EMBEDDED_PARTITION,
     commit::Committer,
-    cores::spread_over_cores,
     encoding::{AHEAD_BYTES, encode_and_commit},
     error::PipelineError,
     group::{GROUP_RECORDS, Group, Ready},
     installation::{Installation, provide},
     load::load_missing,
     progress::{OnProgress, Progress, Stage},
+    threads::spread_over_cores,
 };
 
 impl<S: Store> Installation<S> {

@@ -12,11 +12,11 @@ use projector::{Projected, Projector};
 
 use crate::{
     EMBEDDED_PARTITION,
-    cores::spread_over_cores,
     error::PipelineError,
     installation::{Installation, provide},
     progress::{OnProgress, Progress, Stage},
     recover::original_of,
+    threads::spread_over_cores,
 };
 
 /// Entries after which they are handed to the thread that chains them.
