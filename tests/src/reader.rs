@@ -58,6 +58,7 @@ impl LedgerReader {
         }
         reader.settle()?;
         reader.add_up()?;
+        closes_of_ticks_are_in_order(entries)?;
         Ok(reader)
     }
 
@@ -304,6 +305,33 @@ fn says_the_same(a: &Closed, b: &Closed) -> bool {
         (closed.conversation.expires_at, closed.charged, closed.user_messages, closed.business_messages)
     };
     said(a) == said(b)
+}
+
+/// What one record closes on several threads, a tick closed: by (end, conversation id), as SPEC §4 has it.
+fn closes_of_ticks_are_in_order(entries: &[Entry]) -> Result<(), String> {
+    let closed = |entry: &Entry| match &entry.body {
+        EntryBody::ConversationClosed(closed) => {
+            let facts = &closed.conversation;
+            Some((facts.subject.user, (facts.expires_at, facts.conversation)))
+        }
+        EntryBody::ConversationOpened(_)
+        | EntryBody::ConversationCharged(_)
+        | EntryBody::MessageCharged(_)
+        | EntryBody::ChargeReversed(_)
+        | EntryBody::ConversationRevised(_)
+        | EntryBody::ConversationWithdrawn(_)
+        | EntryBody::ProviderVerdict(_)
+        | EntryBody::ConsentChanged { .. }
+        | EntryBody::Configured { .. }
+        | EntryBody::RecordQuarantined(_) => None,
+    };
+    for [first, next] in entries.array_windows().filter(|[first, next]| first.offset == next.offset) {
+        let Some(((user, before), (other, after))) = closed(first).zip(closed(next)) else { continue };
+        if user != other && before >= after {
+            return Err(format!("entry {} closes out of order: {next:?}", next.sequence.0));
+        }
+    }
+    Ok(())
 }
 
 fn ensure(holds: bool, what: &str) -> Result<(), String> {

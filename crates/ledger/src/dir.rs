@@ -14,10 +14,11 @@ use crate::files::{self, FileError};
 
 /// Number of the layout that this version writes. Before 2 ids were sealed in another way, so that users of an old
 /// directory would not be recognised; before 3 blocks of entries held their ids among the other bytes; before 4 the state
-/// of a bucket was one piece; before 5 sled's pieces were of half a MiB.
+/// of a bucket was one piece; before 5 nothing stood behind a head, so that an older program would leave it there and write
+/// among it, and sled's segments were of half a MiB.
 const FORMAT: u32 = 5;
-/// The oldest that this version goes on with: stored state is made again from the log, sled keeps its pieces, and nothing
-/// else has changed since.
+/// The oldest that this version goes on with: stored state is made again from the log, sled keeps its segments, and
+/// nothing else has changed since.
 const FORMAT_OLDEST: u32 = 3;
 const MARK: &str = "tarifa data directory, format ";
 /// A process that was killed a moment ago may still hold the lock while the system clears up behind it.

@@ -28,9 +28,9 @@ const QUEUE_BUCKETS: usize = 8;
 
 /// Records between two checkpoints of a run at least: what a stop may have folded again takes some ten seconds.
 const APART_RECORDS: u64 = 25_000_000;
-/// A checkpoint writes all state there is, which takes about a twelfth of the time in which that state came together
-/// (measured over 8 and 12 million records). So they come ever further apart: the work between two takes this many times
-/// as long as the first of them did, and the state grows about threefold in it.
+/// A checkpoint of a long run writes nearly all state there is, which takes about a twelfth of the time in which that came
+/// together (measured over 8 and 12 million records). So they come ever further apart: the work between two takes this
+/// many times as long as the first of them did, and the state grows about threefold in it.
 const APART_TIMES: u32 = 25;
 
 /// Decides when the next checkpoint is due, and keeps its predecessor until it is committed.

@@ -38,13 +38,14 @@ impl Installation<SledStore> {
     /// # Errors
     /// In use by another process, not a data directory, damaged in what cannot be made again, or the system's.
     pub fn open(path: &Path, create: bool, on_progress: &mut OnProgress<'_>) -> Result<Self, PipelineError> {
-        let dir = DataDir::open(path, create)?;
+        // Before anything in it is touched.
         if crate::service::is_service_directory(path) {
             return Err(PipelineError::ServiceDirectory { path: path.to_owned() });
         }
         if crate::book::is_book(path) {
             return Err(PipelineError::BookDirectory { path: path.to_owned() });
         }
+        let dir = DataDir::open(path, create)?;
         let store = match SledStore::open(&dir.ledger()) {
             Ok(store) => store,
             Err(error) if error.is_damage() => {
@@ -80,6 +81,9 @@ impl<S: Store> Installation<S> {
             Secret::open_or_create(&dir.secret())?
         };
         let ledger = Ledger::open(store, secret.fingerprint())?;
+        if ledger.removed_ahead() > 0 {
+            tracing::warn!(blocks = ledger.removed_ahead(), "beginning of a commit that never came removed");
+        }
         let head = ledger.head(EMBEDDED_PARTITION)?;
         let opened = LogWriter::open(&dir.log(), head.next_offset)?;
         if opened.cut_bytes > 0 {

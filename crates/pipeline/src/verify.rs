@@ -210,7 +210,7 @@ impl<'a, S: Store> Work<'a, S> {
             if number >= self.spans() {
                 return;
             }
-            // What lies behind the head is found with the last span.
+            // Should anything lie behind the head, where opening leaves nothing, the last span finds it.
             let end = if number + 1 == self.spans() { u64::MAX } else { (number + 1) * SPAN + 1 };
             let span = Sequence(number * SPAN + 1)..Sequence(end);
             let mut count = 0;

@@ -76,16 +76,21 @@ fn a_stop_has_no_more_folded_again_than_came_after_the_last_checkpoint_of_its_ru
 #[test]
 fn a_tick_of_many_closes_that_stops_at_any_write_ends_as_if_it_had_not() {
     const USERS: usize = 2_500;
+    const SOME: usize = 900;
     let inputs = || {
         let place = Place::new();
-        let users = (5_511_900_000_000..).take(USERS).map(|user: u64| user.to_string());
-        let content: String =
-            users.map(|user| line(&user, "2022-03-01T10:00:00Z", &user, TEXT_OF_USER)).collect();
-        let files = [place.file("openings.jsonl", content)];
+        let users: Vec<_> = (5_511_900_000_000..).take(USERS).map(|user: u64| user.to_string()).collect();
+        let (some, others) = users.split_at(SOME);
+        let file = |name, users: &[String]| {
+            let lines = users.iter().map(|user| line(user, "2022-03-01T10:00:00Z", user, TEXT_OF_USER));
+            place.file(name, lines.collect::<String>())
+        };
+        let files = [file("some.jsonl", some), file("others.jsonl", others)];
         (place, files)
     };
+    // Each file is a commit of its own, and so is the tick behind them.
     let run = |store, place: &Place, files: &[String], ahead_bytes| {
-        let options = ProjectOptions { ahead_bytes: Some(ahead_bytes), ..options() };
+        let options = ProjectOptions { ahead_bytes: Some(ahead_bytes), ..one_file_a_commit() };
         place.open_with(store).and_then(|mut opened| opened.project(files, &options, &mut |_| {}).map(|_| ()))
     };
     let (place, files) = inputs();
@@ -101,8 +106,9 @@ fn a_tick_of_many_closes_that_stops_at_any_write_ends_as_if_it_had_not() {
         let reached = reader.head(EMBEDDED_PARTITION).unwrap().sequence;
         let told = reader.entries(EMBEDDED_PARTITION, Sequence(1)).unwrap().map(Result::unwrap).count();
         assert_eq!(told as u64, reached.0, "{case}");
-        assert!([0, 1 + USERS, 1 + 2 * USERS].contains(&told), "{case}: whole commits, not {told}");
-        with_blocks_behind_the_head += u32::from(last_block(&memory) > Some(reached));
+        assert!(told <= 1 + USERS || told == 1 + 2 * USERS, "{case}: all closes or none, not {told}");
+        let is_behind = last_block(&memory) > Some(reached);
+        with_blocks_behind_the_head += u32::from(is_behind && reached.0 > 1);
         carries_on_to(&undisturbed, &place, memory, &files, &case);
         if stopped.is_ok() {
             break;

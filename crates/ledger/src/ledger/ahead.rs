@@ -45,28 +45,30 @@ impl Ahead {
     }
 }
 
-/// Removes the blocks behind the head of each partition, if there are any.
-pub(super) fn remove<S: Store>(reader: &LedgerReader<S>) -> Result<(), LedgerError> {
-    let mut next = keys::BLOCKS.to_vec();
+/// Removes the blocks behind the head of each partition, if there are any; tells how many.
+pub(super) fn remove<S: Store>(reader: &LedgerReader<S>) -> Result<usize, LedgerError> {
+    let (mut next, mut removed) = (keys::BLOCKS.to_vec(), 0);
     while let Some(row) = reader.store.scan(keys::BLOCKS, &next).next() {
         let Some(partition) = keys::partition_of_block(&row?.0) else { break };
         let behind = keys::block(partition, Sequence(reader.head(partition)?.sequence.0.saturating_add(1)));
-        remove_from(&reader.store, &keys::blocks(partition), &behind)?;
+        removed += remove_from(&reader.store, &keys::blocks(partition), &behind)?;
         let Some(other) = partition.0.checked_add(1) else { break };
         next = keys::blocks(PartitionId(other));
     }
-    Ok(())
+    Ok(removed)
 }
 
-fn remove_from<S: Store>(store: &S, prefix: &[u8], from: &[u8]) -> Result<(), LedgerError> {
+fn remove_from<S: Store>(store: &S, prefix: &[u8], from: &[u8]) -> Result<usize, LedgerError> {
+    let mut removed = 0;
     loop {
         let mut batch = Batch::default();
         for row in store.scan(prefix, from).take(REMOVED_TOGETHER) {
             batch.remove(row?.0);
         }
         if batch.changes.is_empty() {
-            return Ok(());
+            return Ok(removed);
         }
+        removed += batch.changes.len();
         store.apply(batch)?;
         store.flush()?;
     }

@@ -43,6 +43,7 @@ pub struct Ledger<S> {
     reader: LedgerReader<S>,
     sums: HeldSums,
     ahead: Ahead,
+    removed: usize,
     poisoned: bool,
 }
 
@@ -93,8 +94,14 @@ impl<S: Store> Ledger<S> {
                 reader.store.flush()?;
             }
         }
-        ahead::remove(&reader)?;
-        Ok(Self { reader, sums: HeldSums::default(), ahead: Ahead::default(), poisoned: false })
+        let removed = ahead::remove(&reader)?;
+        Ok(Self { reader, sums: HeldSums::default(), ahead: Ahead::default(), removed, poisoned: false })
+    }
+
+    /// How many blocks of a commit that never came were removed as it was opened.
+    #[must_use]
+    pub const fn removed_ahead(&self) -> usize {
+        self.removed
     }
 
     /// Reads the ledger; a clone does so on other threads.
@@ -157,7 +164,9 @@ impl<S: Store> Ledger<S> {
             }
             done.push(commit.partition);
         }
-        self.write(batch)
+        self.write(batch)?;
+        done.into_iter().for_each(|partition| self.ahead.settle(partition));
+        Ok(())
     }
 
     /// Stores the first blocks of a commit that is still to come. Nobody sees them until it has.
@@ -212,7 +221,6 @@ impl<S: Store> Ledger<S> {
         let mut head = self.reader.head(partition)?;
         check(commit, entries, &head)?;
         self.ahead.check(partition, head.sequence, entries.ahead)?;
-        self.ahead.settle(partition);
         for (first, value) in &mut entries.blocks {
             batch.put(keys::block(partition, *first), std::mem::take(value));
         }

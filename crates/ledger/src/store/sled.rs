@@ -1,7 +1,8 @@
 //! The store on disk: sled 0.34.7, one tree, one committing thread.
 //!
 //! Knows nothing of entries. The only file that names sled.
-//! Invariant: `flush` returns when the rows are safe from a power cut, not only from the end of the process.
+//! Invariant: `flush` returns when the rows are safe from a power cut, not only from the end of the process; but for rows
+//! that sled spills in a database of an older release (see [`SEGMENT_BYTES_OLDER`]).
 
 use std::{
     fs::File,
@@ -20,7 +21,8 @@ const CACHE_BYTES: u64 = 16 << 20;
 /// sled writes what takes more than a quarter of this into a file of its own, which it does not sync and may leave behind.
 /// A leaf of its tree has up to 17 rows, so of blocks of entries up to 170 KiB.
 const SEGMENT_BYTES: usize = 1 << 20;
-/// A database keeps what it was made with; those of older releases have sled's default.
+/// A database keeps what it was made with; those of older releases have sled's default. Who wants to be rid of it removes
+/// the folder: it is made again from the log.
 const SEGMENT_BYTES_OLDER: usize = 512 << 10;
 /// A process that was killed a moment ago may still hold sled's lock.
 const LOCK_TRIES: u32 = 30;
@@ -47,15 +49,21 @@ impl SledStore {
             .cache_capacity(CACHE_BYTES)
             .flush_every_ms(None)
             .use_compression(false);
+        let mut refused = None;
         for _ in 0..LOCK_TRIES {
             // sled panics on some kinds of damage where it should return an error.
             let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
             match opened {
                 Ok(Ok(db)) => return Ok(Self { db, folder: folder.to_owned() }),
-                Ok(Err(sled::Error::Unsupported(_))) if config.segment_size == SEGMENT_BYTES => {
+                Ok(Err(error @ sled::Error::Unsupported(_))) if config.segment_size == SEGMENT_BYTES => {
+                    refused = Some(error);
                     config = config.segment_size(SEGMENT_BYTES_OLDER);
                 }
                 Ok(Err(sled::Error::Io(error))) if is_locked(&error) => thread::sleep(LOCK_PAUSE),
+                Ok(Err(error @ sled::Error::Unsupported(_))) => {
+                    // What is said of the size that was tried first is of use, not of the second.
+                    return Err(failed(folder, "open", refused.unwrap_or(error)));
+                }
                 Ok(Err(error)) => return Err(failed(folder, "open", error)),
                 Err(_) => return Err(corrupt(folder, "it panics at opening".to_owned())),
             }

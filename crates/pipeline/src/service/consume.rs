@@ -21,7 +21,7 @@ use super::{
     intake::Intake,
     metrics::{Metrics, Phase},
     open::{Opened, Opening},
-    ports::{Change, EventLog, Ownership, PortError},
+    ports::{Change, EventLog, Ownership},
     project::ToProject,
     watch::Found,
 };
@@ -236,8 +236,8 @@ impl<S: Store + 'static> Consuming<'_, S> {
         Ok(())
     }
 
-    /// Stops reading a partition. What the broker did may pass, and the partition is opened again; what does not belong
-    /// together stays so, and the partition stands still until someone has looked at it.
+    /// Stops reading a partition. What the broker or the system did may pass, and the partition is opened again; what does
+    /// not belong together stays so, and the partition stands still until someone has looked at it.
     fn give_up(
         &mut self,
         partition: PartitionId,
@@ -254,12 +254,8 @@ impl<S: Store + 'static> Consuming<'_, S> {
         // The other threads let go of it as well; opening it again waits until they have.
         let (done, _) = channel();
         self.releasing.to_project.send(ToProject::Close(partition, None, done)).ok();
-        let passes = matches!(
-            error,
-            ServiceError::Port(PortError::Fenced(_) | PortError::Aborted(_) | PortError::Unavailable(_))
-        );
         let reason = error.with_causes();
-        if passes {
+        if error.may_pass() {
             tracing::warn!(partition = partition.0, reason, "partition will be opened again");
             reopen.insert(partition, Instant::now() + REOPEN_AFTER);
             self.metrics.partition(partition, |metrics| metrics.phase = Phase::Opening);

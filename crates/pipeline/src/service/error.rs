@@ -145,6 +145,15 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
+    /// Whether trying again may help: the broker, or a file of the state that could not be read.
+    pub(crate) const fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Port(PortError::Fenced(_) | PortError::Aborted(_) | PortError::Unavailable(_))
+                | Self::Pipeline(PipelineError::Checkpoint(CheckpointError::File(_)))
+        )
+    }
+
     /// The input topic got another number of partitions while the service ran.
     pub(crate) fn partitions_changed(pinned: u32, found: &str) -> Self {
         Self::Pinned {
@@ -199,10 +208,24 @@ impl ServiceError {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
+    use ledger::FileError;
     use model::Offset;
     use projector::ProjectError;
 
     use super::*;
+
+    #[test]
+    fn a_file_that_could_not_be_read_may_be_the_next_time_and_damage_stays() {
+        let of = |error| ServiceError::from(PipelineError::from(error));
+        let path = || PathBuf::from("state/1.state");
+        let source = std::io::Error::other("too many open files");
+        let unread = FileError { action: "open", path: path(), source };
+        assert!(of(CheckpointError::File(unread)).may_pass());
+        assert!(!of(CheckpointError::Damaged { path: path() }).may_pass());
+        assert!(ServiceError::from(PortError::Unavailable("gone".to_owned())).may_pass());
+    }
 
     #[test]
     fn an_error_names_what_led_to_it_once() {

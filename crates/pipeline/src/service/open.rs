@@ -32,7 +32,6 @@ use super::{
     restore::{self, Restoring},
     snapshot::Snapshots,
 };
-use crate::error::PipelineError;
 
 /// What it takes to open partitions.
 pub(crate) struct Opening<S> {
@@ -174,10 +173,8 @@ impl<S: Store> Opening<S> {
         let folder = self.state_folder(partition)?;
         let (projector, state) = match read_checkpoint(partition, &folder, head.checkpoint) {
             Ok(read) => read,
-            // What fails to be opened now may be there the next time.
-            Err(ServiceError::Pipeline(PipelineError::Checkpoint(error))) if !error.is_beyond_use() => {
-                return Err(error.into());
-            }
+            // It is opened again: folding everything anew because a file cannot be read just now would take far longer.
+            Err(error) if error.may_pass() => return Err(error),
             Err(error) => {
                 tracing::warn!(partition = partition.0, %error, "checkpoint cannot be used: the state is folded again from the input");
                 (Projector::new(partition), StateStore::open(&folder, None)?)
