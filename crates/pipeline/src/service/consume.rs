@@ -85,9 +85,13 @@ pub(crate) struct Consuming<'a, S> {
     pub(crate) stop: &'a AtomicBool,
     pub(crate) intakes: BTreeMap<PartitionId, Intake>,
     pub(crate) owned: BTreeSet<PartitionId>,
+    /// How often each partition has been opened. While brokers are away an opening may take so long that the partition is
+    /// given away, comes back and is opened again meanwhile: what an older opening comes to is of no use then.
+    pub(crate) openings: BTreeMap<PartitionId, u64>,
 }
 
-type OpenResult = (PartitionId, Result<Opened, ServiceError>);
+/// Which opening of the partition it was, from 1, and what came of it.
+type OpenResult = (PartitionId, u64, Result<Opened, ServiceError>);
 
 impl<S: Store + 'static> Consuming<'_, S> {
     /// Consumes until told to stop, then lets everything come to rest and leaves.
@@ -169,8 +173,15 @@ impl<S: Store + 'static> Consuming<'_, S> {
                     .map_err(|_| ServiceError::ThreadEnded("projecting thread"))?;
             }
         }
-        while let Ok((partition, result)) = opened.try_recv() {
-            self.take_over(partition, result, reopen)?;
+        while let Ok((partition, opening, result)) = opened.try_recv() {
+            if self.openings.get(&partition) == Some(&opening) {
+                self.take_over(partition, result, reopen)?;
+            } else {
+                tracing::info!(
+                    partition = partition.0,
+                    "opened again meanwhile: the older opening is let go of"
+                );
+            }
         }
         while let Ok((partition, error)) = self.trouble.try_recv() {
             self.give_up(partition, error, reopen);
@@ -195,15 +206,18 @@ impl<S: Store + 'static> Consuming<'_, S> {
         Ok(())
     }
 
-    fn open(&self, partition: PartitionId, after: Option<Receiver<()>>, to_me: &Sender<OpenResult>) {
+    fn open(&mut self, partition: PartitionId, after: Option<Receiver<()>>, to_me: &Sender<OpenResult>) {
         let (opening, to_me) = (Arc::clone(&self.opening), to_me.clone());
+        let count = self.openings.entry(partition).or_default();
+        *count += 1;
+        let number = *count;
         thread::spawn(move || {
             if let Some(after) = after {
                 // Nothing is ever sent: the other end is dropped.
                 after.recv().ok();
             }
             // Nobody listens once the service has ended.
-            to_me.send((partition, opening.open(partition))).ok();
+            to_me.send((partition, number, opening.open(partition))).ok();
         });
     }
 

@@ -295,6 +295,7 @@ impl Parts<'_> {
                 stop,
                 intakes: BTreeMap::new(),
                 owned: BTreeSet::new(),
+                openings: BTreeMap::new(),
             };
             let consumed = consuming.run();
             ended.store(true, Ordering::Relaxed);
