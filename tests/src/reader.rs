@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    Charge, Closed, ConversationFacts, ConversationId, Currency, Entry, EntryBody, MessageRef, Micros,
-    Sequence, Text, UserRef,
+    Charge, Closed, ConversationFacts, ConversationId, Currency, Entry, EntryBody, EntryKind, MessageRef,
+    Micros, Sequence, Text, UserRef,
 };
 use projector::{NetCharge, NetConversation};
 
@@ -309,21 +309,10 @@ fn says_the_same(a: &Closed, b: &Closed) -> bool {
 
 /// What one record closes on several threads, a tick closed: by (end, conversation id), as SPEC §4 has it.
 fn closes_of_ticks_are_in_order(entries: &[Entry]) -> Result<(), String> {
-    let closed = |entry: &Entry| match &entry.body {
-        EntryBody::ConversationClosed(closed) => {
-            let facts = &closed.conversation;
-            Some((facts.subject.user, (facts.expires_at, facts.conversation)))
-        }
-        EntryBody::ConversationOpened(_)
-        | EntryBody::ConversationCharged(_)
-        | EntryBody::MessageCharged(_)
-        | EntryBody::ChargeReversed(_)
-        | EntryBody::ConversationRevised(_)
-        | EntryBody::ConversationWithdrawn(_)
-        | EntryBody::ProviderVerdict(_)
-        | EntryBody::ConsentChanged { .. }
-        | EntryBody::Configured { .. }
-        | EntryBody::RecordQuarantined(_) => None,
+    let closed = |entry: &Entry| {
+        let facts =
+            entry.body.conversation().filter(|_| entry.body.kind() == EntryKind::ConversationClosed)?;
+        Some((facts.subject.user, (facts.expires_at, facts.conversation)))
     };
     for [first, next] in entries.array_windows().filter(|[first, next]| first.offset == next.offset) {
         let Some(((user, before), (other, after))) = closed(first).zip(closed(next)) else { continue };

@@ -2,7 +2,10 @@
 //!
 //! Knows nothing of what an id names. Invariant: an id hashes to the same, alone or among others, on every machine.
 
-use blake3::{IncrementCounter, platform::Platform};
+use blake3::{
+    IncrementCounter,
+    platform::{Platform, words_from_le_bytes_32},
+};
 
 /// Bytes of one block of BLAKE3, which is what ids are padded to.
 const BLOCK: usize = 64;
@@ -41,12 +44,7 @@ pub(crate) struct Key {
 
 impl Key {
     pub(crate) fn new(bytes: [u8; 32]) -> Self {
-        let (chunks, _) = bytes.as_chunks::<4>();
-        let mut words = [0; 8];
-        for (word, chunk) in words.iter_mut().zip(chunks) {
-            *word = u32::from_le_bytes(*chunk);
-        }
-        Self { bytes, words, platform: Platform::detect() }
+        Self { bytes, words: words_from_le_bytes_32(&bytes), platform: Platform::detect() }
     }
 
     /// The first half of the keyed hash of the id's block; of an id without one, of the id and a byte that no text

@@ -55,15 +55,15 @@ impl SledStore {
             let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
             match opened {
                 Ok(Ok(db)) => return Ok(Self { db, folder: folder.to_owned() }),
-                Ok(Err(error @ sled::Error::Unsupported(_))) if config.segment_size == SEGMENT_BYTES => {
-                    refused = Some(error);
-                    config = config.segment_size(SEGMENT_BYTES_OLDER);
-                }
-                Ok(Err(sled::Error::Io(error))) if is_locked(&error) => thread::sleep(LOCK_PAUSE),
-                Ok(Err(error @ sled::Error::Unsupported(_))) => {
+                Ok(Err(error @ sled::Error::Unsupported(_))) => match refused.take() {
+                    None => {
+                        refused = Some(error);
+                        config = config.segment_size(SEGMENT_BYTES_OLDER);
+                    }
                     // What is said of the size that was tried first is of use, not of the second.
-                    return Err(failed(folder, "open", refused.unwrap_or(error)));
-                }
+                    Some(first) => return Err(failed(folder, "open", first)),
+                },
+                Ok(Err(sled::Error::Io(error))) if is_locked(&error) => thread::sleep(LOCK_PAUSE),
                 Ok(Err(error)) => return Err(failed(folder, "open", error)),
                 Err(_) => return Err(corrupt(folder, "it panics at opening".to_owned())),
             }

@@ -4,7 +4,10 @@
 
 use core::arch::x86_64::__m256i;
 
-use blake3::{hazmat::ContextKey, platform::Platform};
+use blake3::{
+    hazmat::hash_derive_key_context,
+    platform::{Platform, words_from_le_bytes_32, words_from_le_bytes_64},
+};
 use pulp::{NullaryFnOnce, cast, x86::V3};
 
 use super::Lanes;
@@ -44,26 +47,29 @@ const SCHEDULE: [[usize; 16]; ROUNDS] = {
 const RIGHT_8: [u8; 16] = [1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12];
 const RIGHT_16: [u8; 16] = [2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13];
 
-/// Proof that the processor has AVX2, and what the library makes of it.
+/// Proof that the processor has AVX2, what the library makes of it, and the key of the context.
 #[derive(Clone, Copy)]
 pub(super) struct Avx2 {
     simd: V3,
     platform: Platform,
+    key: [u32; 8],
 }
 
 impl Avx2 {
-    pub(super) fn where_there_is_any() -> Option<Self> {
-        V3::try_new().map(|simd| Self { simd, platform: Platform::detect() })
+    pub(super) fn where_there_is_any(context: &str) -> Option<Self> {
+        let simd = V3::try_new()?;
+        let key = words_from_le_bytes_32(&hash_derive_key_context(context));
+        Some(Self { simd, platform: Platform::detect(), key })
     }
 
     /// Where the library does not do better.
-    pub(super) fn where_it_pays() -> Option<Self> {
-        Self::where_there_is_any().filter(|avx2| avx2.platform.simd_degree() <= BLOCKS)
+    pub(super) fn where_it_pays(context: &str) -> Option<Self> {
+        Self::where_there_is_any(context).filter(|avx2| avx2.platform.simd_degree() <= BLOCKS)
     }
 
     /// Adds the numbers of an element; false if it has more than a chunk, and nothing is added.
-    pub(super) fn add(self, key: &ContextKey, element: &[u8], to: &mut Lanes) -> bool {
-        let Some(output) = Output::of(self.platform, key, element) else { return false };
+    pub(super) fn add(self, element: &[u8], to: &mut Lanes) -> bool {
+        let Some(output) = Output::of(self.platform, self.key, element) else { return false };
         self.simd.vectorize(Expanding { lanes: Eight(self.simd), output: &output, to });
         true
     }
@@ -78,11 +84,11 @@ struct Output {
 }
 
 impl Output {
-    fn of(platform: Platform, key: &ContextKey, element: &[u8]) -> Option<Self> {
+    fn of(platform: Platform, key: [u32; 8], element: &[u8]) -> Option<Self> {
         if element.len() > CHUNK {
             return None;
         }
-        let mut chaining_value = words(key);
+        let mut chaining_value = key;
         let (before, mut flags) =
             (element.len().saturating_sub(1) / BLOCK, DERIVE_KEY_MATERIAL | CHUNK_START);
         let (blocks, _) = element.as_chunks::<BLOCK>();
@@ -95,16 +101,8 @@ impl Output {
         padded[..last.len()].copy_from_slice(last);
         let length = u32::try_from(last.len()).ok()?;
         let flags = u32::from(flags | CHUNK_END | ROOT);
-        Some(Self { chaining_value, last_block: words(&padded), length, flags })
+        Some(Self { chaining_value, last_block: words_from_le_bytes_64(&padded), length, flags })
     }
-}
-
-fn words<const WORDS: usize>(bytes: &[u8]) -> [u32; WORDS] {
-    let mut words = [0; WORDS];
-    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
-        *word = u32::from_le_bytes(*bytes);
-    }
-    words
 }
 
 /// Adds all blocks of output of an element.

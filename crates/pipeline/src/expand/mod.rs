@@ -8,8 +8,6 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 
-use blake3::hazmat::{ContextKey, hash_derive_key_context};
-
 /// Numbers of a digest.
 pub(crate) const LANES: usize = 1_024;
 /// Bytes of such a number.
@@ -22,8 +20,6 @@ pub(crate) type Lanes = [u16; LANES];
 pub(crate) struct Expander {
     hasher: blake3::Hasher,
     expanded: Box<[u8; LANES * LANE_BYTES]>,
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only the one for AVX2 needs it"))]
-    key: ContextKey,
     #[cfg(target_arch = "x86_64")]
     avx2: Option<avx2::Avx2>,
 }
@@ -34,9 +30,8 @@ impl Expander {
         Self {
             hasher: blake3::Hasher::new_derive_key(context),
             expanded: Box::new([0; LANES * LANE_BYTES]),
-            key: hash_derive_key_context(context),
             #[cfg(target_arch = "x86_64")]
-            avx2: avx2::Avx2::where_it_pays(),
+            avx2: avx2::Avx2::where_it_pays(context),
         }
     }
 
@@ -44,7 +39,7 @@ impl Expander {
     pub(crate) fn add(&mut self, element: &[u8], to: &mut Lanes) {
         #[cfg(target_arch = "x86_64")]
         if let Some(avx2) = &self.avx2
-            && avx2.add(&self.key, element, to)
+            && avx2.add(element, to)
         {
             return;
         }
@@ -87,12 +82,12 @@ mod tests {
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn eight_blocks_at_once_are_those_of_the_library() {
-        let Some(avx2) = avx2::Avx2::where_there_is_any() else { return };
+        let Some(avx2) = avx2::Avx2::where_there_is_any("a context") else { return };
         let mut expander = Expander { avx2: None, ..Expander::new("a context") };
         for element in elements() {
             let (mut found, mut expected) = ([0; LANES], [0; LANES]);
             let is_one_chunk = element.len() <= 1_024;
-            assert_eq!(avx2.add(&expander.key, &element, &mut found), is_one_chunk);
+            assert_eq!(avx2.add(&element, &mut found), is_one_chunk);
             if is_one_chunk {
                 expander.add(&element, &mut expected);
             }

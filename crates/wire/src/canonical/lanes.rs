@@ -5,7 +5,10 @@
 //! A processor hashes sixteen messages of equally many blocks in little more than the time of one. All blocks but the last
 //! are hashed so; the last is shorter and goes alone.
 
-use blake3::{IncrementCounter, platform::Platform};
+use blake3::{
+    IncrementCounter,
+    platform::{Platform, le_bytes_from_words_32, words_from_le_bytes_32},
+};
 use model::EntryHash;
 
 /// Bytes of one block of BLAKE3.
@@ -85,17 +88,10 @@ impl Lanes {
             let last = &messages[*place][blocks * BLOCK..];
             let mut block = [0; BLOCK];
             block[..last.len()].copy_from_slice(last);
-            let mut words = [0; 8];
-            for (word, bytes) in words.iter_mut().zip(state.as_chunks::<4>().0) {
-                *word = u32::from_le_bytes(*bytes);
-            }
+            let mut words = words_from_le_bytes_32(state);
             let length = u8::try_from(last.len()).unwrap_or(u8::MAX);
             self.platform.compress_in_place(&mut words, &block, length, 0, FLAGS_END);
-            let mut hash = [0; 32];
-            for (bytes, word) in hash.as_chunks_mut::<4>().0.iter_mut().zip(words) {
-                *bytes = word.to_le_bytes();
-            }
-            each(*place, EntryHash(hash));
+            each(*place, EntryHash(le_bytes_from_words_32(&words)));
         }
     }
 
