@@ -1,4 +1,5 @@
-//! Messages by fours, in blocks that the threads of a bucket share: growing moves none, and none is allocated alone.
+//! Messages by fours: the newest of a thread with the thread, those before them in blocks that the threads of a bucket
+//! share, so that none is allocated alone.
 //!
 //! Knows nothing of threads. Invariant: the messages of a block are sorted; `before` is the fold over all before them.
 
@@ -63,10 +64,12 @@ impl Block {
         }
     }
 
-    /// Reads the lines of memory into which [`Self::put`] will write.
+    /// Asks for the lines of memory into which [`Self::put`] will write.
     #[inline]
-    pub(crate) fn touch(&self, length: usize) -> u8 {
-        self.messages.get(length).map_or(0, Message::touch)
+    pub(crate) fn ask_for(&self, length: usize) {
+        if let Some(free) = self.messages.get(length) {
+            free.ask_for();
+        }
     }
 
     /// Puts a message in its place. A full block is left as it is.
@@ -101,59 +104,28 @@ impl Block {
     }
 }
 
-/// The blocks of a bucket.
+/// The full blocks of a bucket: the newest of a thread lies with the thread.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
-    /// All that are not in use are empty, so that little is written when one is.
-    blocks: Slabs<Block, AHEAD>,
-    /// How many have ever been in use: the first ones.
-    used: u32,
+    blocks: Slabs<Block, TOGETHER>,
     free: Vec<u32>,
 }
 
-/// Empty blocks are made this many at once, in 4,050 bytes: what is written behind one another is written faster.
-const AHEAD: usize = 27;
+/// Blocks that are allocated together, in 4,050 bytes.
+const TOGETHER: usize = 27;
 
 impl Blocks {
-    /// The number that the next block will have, if there is one yet.
-    fn next(&self) -> u32 {
-        self.free.last().copied().unwrap_or(self.used)
-    }
-
-    /// Reads the lines of memory into which [`Self::begin`] will write.
+    /// Asks for the memory into which [`Self::add`] mostly writes.
     #[inline]
-    pub(crate) fn touch_next(&self) -> u8 {
-        self.blocks.get(self.next()).map_or(0, |block| block.touch(0).wrapping_add(block.before.touch()))
-    }
-
-    /// Begins a block with a first message, and gives its number.
-    pub(crate) fn begin(&mut self, before: FoldState, first: Message) -> u32 {
-        let number = self.next();
-        if self.free.pop().is_none() {
-            if self.used as usize == self.blocks.len() {
-                self.make();
-            }
-            self.used += 1;
-        }
-        let block = &mut self.blocks[number];
-        block.before = before;
-        block.put(0, first);
-        number
+    pub(crate) fn ask_for_next(&self) {
+        self.blocks.ask_for_end();
     }
 
     /// Keeps a block and gives its number.
     pub(crate) fn add(&mut self, block: &Block) -> u32 {
-        let number = self.begin(block.before, block.messages[0]);
+        let Some(number) = self.free.pop() else { return self.blocks.push(*block) };
         self.blocks[number] = *block;
         number
-    }
-
-    /// A bucket with few threads gets few.
-    #[cold]
-    fn make(&mut self) {
-        for _ in 0..self.blocks.len().clamp(1, AHEAD) {
-            self.blocks.push(Block::default());
-        }
     }
 
     pub(crate) fn get(&self, number: u32) -> &Block {
@@ -167,6 +139,6 @@ impl Blocks {
     /// Takes a block out; its number is given anew.
     pub(crate) fn take(&mut self, number: u32) -> Block {
         self.free.push(number);
-        std::mem::take(&mut self.blocks[number])
+        self.blocks[number]
     }
 }

@@ -16,8 +16,8 @@ use crate::{
     varint::Damaged,
 };
 
-/// Threads that are allocated together, in 8 KiB.
-const THREADS: usize = 32;
+/// Threads that are allocated together, in 8,000 bytes.
+const THREADS: usize = 20;
 /// Changes that are stored behind one another before a bucket is stored anew.
 const ADDED_MAX: u8 = 7;
 
@@ -79,13 +79,13 @@ impl Bucket {
         places.into_iter().try_for_each(|place| self.wake(place, hint()).map(|_| ()))
     }
 
-    /// Reads what [`Self::guess`] will need.
-    pub(crate) fn touch(&self, user: UserRef, business_phone: Symbol) -> u32 {
-        self.by_user.touch(tag_of(user, business_phone))
+    /// Asks for what [`Self::guess`] will read.
+    pub(crate) fn ask_for_finder(&self, user: UserRef, business_phone: Symbol) {
+        self.by_user.ask_for(tag_of(user, business_phone));
     }
 
-    /// Where the thread most likely is. Reads nothing of the thread, so that many such look-ups overlap; whoever uses
-    /// the answer asks [`Self::is_at`].
+    /// Where the thread most likely is. Reads nothing of the thread, which may not be at hand; whoever uses the answer
+    /// asks [`Self::is_at`].
     pub(crate) fn guess(&self, user: UserRef, business_phone: Symbol) -> Option<u32> {
         self.by_user.find(tag_of(user, business_phone), |_| true)
     }

@@ -3,6 +3,7 @@
 //! Knows nothing of threads but their places. Invariant: at most three of four slots are taken, and none is ever freed.
 
 use model::{Symbol, UserRef};
+use prefetch_index::prefetch_index;
 
 /// A place, and enough of a hash to tell it from most others without a look at what lies there.
 #[derive(Debug, Clone, Copy)]
@@ -51,10 +52,10 @@ impl Finder {
         }
     }
 
-    /// Reads the line in which a look-up of this tag begins.
+    /// Asks for the line in which a look-up of this tag begins.
     #[inline]
-    pub(crate) fn touch(&self, tag: u32) -> u32 {
-        self.slots.get(tag as usize & self.slots.len().wrapping_sub(1)).map_or(0, |slot| slot.tag)
+    pub(crate) fn ask_for(&self, tag: u32) {
+        prefetch_index(&self.slots, tag as usize & self.slots.len().wrapping_sub(1));
     }
 
     /// Adds a place.

@@ -71,11 +71,6 @@ impl FoldState {
         }
     }
 
-    /// Reads the line of memory that it lies in.
-    pub(crate) fn touch(&self) -> u8 {
-        u8::from(self.charged)
-    }
-
     /// The last conversation.
     #[must_use]
     pub fn open(&self) -> Option<OpenWindow> {

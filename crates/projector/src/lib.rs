@@ -25,6 +25,7 @@ mod minute;
 mod net;
 mod numbers;
 mod packed;
+mod prefetch;
 mod projector;
 mod slabs;
 mod snapshot;

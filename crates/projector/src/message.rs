@@ -4,7 +4,7 @@
 
 use model::{MessageRef, Offset, UnixMillis};
 
-use crate::{labels::LabelId, packed::Packed48};
+use crate::{labels::LabelId, packed::Packed48, prefetch::ask_for};
 
 /// Which side a remembered item is of. The order of the variants is the order at the same instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,10 +145,11 @@ impl Message {
         self.flags.evidence() == 0
     }
 
-    /// Reads the lines of memory that it lies in.
+    /// Asks for the lines of memory that it lies in.
     #[inline]
-    pub(crate) fn touch(&self) -> u8 {
-        self.id.0[0].wrapping_add(self.flags.0[1])
+    pub(crate) fn ask_for(&self) {
+        ask_for(&self.id);
+        ask_for(&self.flags);
     }
 
     pub(crate) fn new(id: MessageRef, at: UnixMillis, offset: Offset, label: LabelId, flags: Flags) -> Self {

@@ -4,55 +4,72 @@
 
 use std::ops::{Index, IndexMut};
 
+use prefetch_index::prefetch_index;
+
 /// A growing list of values, each known by the number under which it was added. Values in a piece: enough that
 /// allocations are few, little enough that the empty rest of the last piece of each of many thousand shares costs nothing;
 /// and as many as fill what an allocator gives, which rounds up to an eighth.
 #[derive(Debug)]
 pub(crate) struct Slabs<T, const PIECE: usize> {
-    pieces: Vec<Vec<T>>,
+    full: Vec<Vec<T>>,
+    /// Apart from the others: where to add is known without a look among them.
+    last: Vec<T>,
 }
 
 impl<T, const PIECE: usize> Default for Slabs<T, PIECE> {
     fn default() -> Self {
-        Self { pieces: Vec::new() }
+        Self { full: Vec::new(), last: Vec::new() }
     }
 }
 
 impl<T, const PIECE: usize> Slabs<T, PIECE> {
     pub(crate) fn len(&self) -> usize {
-        self.pieces.last().map_or(0, |last| (self.pieces.len() - 1) * PIECE + last.len())
+        self.full.len() * PIECE + self.last.len()
     }
 
     /// Adds a value behind the others and gives its number.
     pub(crate) fn push(&mut self, value: T) -> u32 {
-        let number = self.len();
-        match self.pieces.last_mut() {
-            Some(last) if last.len() < PIECE => {
-                // Only the first piece grows: the rest of a share's threads come soon.
-                if last.len() == last.capacity() {
-                    last.reserve_exact(last.len().min(PIECE - last.len()));
-                }
-                last.push(value);
-            }
-            Some(_) => self.add_piece(PIECE, value),
-            None => self.add_piece(1, value),
+        if self.last.len() == self.last.capacity() {
+            self.make_room();
         }
-        u32::try_from(number).unwrap_or(u32::MAX)
+        self.last.push(value);
+        u32::try_from(self.len() - 1).unwrap_or(u32::MAX)
     }
 
     #[cold]
-    fn add_piece(&mut self, room: usize, value: T) {
-        let mut piece = Vec::with_capacity(room);
-        piece.push(value);
-        self.pieces.push(piece);
+    fn make_room(&mut self) {
+        if self.last.len() >= PIECE {
+            self.full.push(std::mem::replace(&mut self.last, Vec::with_capacity(PIECE)));
+        } else {
+            // Only the first piece grows: the rest of a share's values come soon.
+            self.last.reserve_exact(self.last.len().clamp(1, PIECE - self.last.len()));
+        }
+    }
+
+    /// Asks for the memory into which the next value will be written.
+    #[inline]
+    pub(crate) fn ask_for_end(&self) {
+        prefetch_index(&self.last, self.last.len());
+    }
+
+    /// Asks for what [`Self::get`] will read to find this value's piece.
+    #[inline]
+    pub(crate) fn ask_for_piece(&self, number: u32) {
+        prefetch_index(&self.full, number as usize / PIECE);
     }
 
     pub(crate) fn get(&self, number: u32) -> Option<&T> {
-        self.pieces.get(number as usize / PIECE)?.get(number as usize % PIECE)
+        self.full.get(number as usize / PIECE).unwrap_or(&self.last).get(self.within(number))
+    }
+
+    /// Where a value is within its piece; behind all if it is behind the last.
+    fn within(&self, number: u32) -> usize {
+        let number = number as usize;
+        if number / PIECE <= self.full.len() { number % PIECE } else { PIECE }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.pieces.iter().flatten()
+        self.full.iter().flatten().chain(&self.last)
     }
 }
 
@@ -60,13 +77,14 @@ impl<T, const PIECE: usize> Index<u32> for Slabs<T, PIECE> {
     type Output = T;
 
     fn index(&self, number: u32) -> &T {
-        &self.pieces[number as usize / PIECE][number as usize % PIECE]
+        &self.full.get(number as usize / PIECE).unwrap_or(&self.last)[self.within(number)]
     }
 }
 
 impl<T, const PIECE: usize> IndexMut<u32> for Slabs<T, PIECE> {
     fn index_mut(&mut self, number: u32) -> &mut T {
-        &mut self.pieces[number as usize / PIECE][number as usize % PIECE]
+        let within = self.within(number);
+        &mut self.full.get_mut(number as usize / PIECE).unwrap_or(&mut self.last)[within]
     }
 }
 

@@ -75,8 +75,7 @@ impl Projector {
             entries: &mut out.entries,
         };
         for group in due.chunks(GROUP) {
-            let threads = group.iter().filter_map(|due| thread_of(&self.buckets, *due));
-            std::hint::black_box(threads.fold(0, |sum, thread| sum ^ thread.touch_last()));
+            group.iter().filter_map(|due| thread_of(&self.buckets, *due)).for_each(Thread::ask_for_last);
             for Due { bucket, at, .. } in group {
                 let Slot::Loaded(bucket) = &mut self.buckets[usize::from(*bucket)] else { continue };
                 let thread = &mut bucket.threads[*at];

@@ -7,22 +7,23 @@ use std::collections::BTreeMap;
 use model::{Initiator, LeadingDigits, Symbol, UnixMillis, UserRef};
 
 use crate::{
-    block::Blocks,
+    block::{Block, Blocks},
     booking::{Book, Booked, ThreadId, Withdrawn},
     evidence::{Evidence, EvidenceLog},
     fold::{Effect, FoldState, Rules, step},
     message::{Message, OrderKey, Side},
     minute::Minute,
     numbers::Numbers,
+    prefetch::ask_for,
     timeline::{Earlier, Recent, Timeline, TimelineMut},
 };
 
 pub(crate) use weigh::{Change, Taken};
 
-/// All that is kept of a thread but for the blocks of its messages. In four lines of the cache, of which a message in
-/// order reads the first two; what few need lies elsewhere.
+/// All that is kept of a thread but for its earlier messages. What a message in order reads and writes comes first and
+/// lies together, mostly in one page: looking up where a page is takes as long as reading it. What few need lies elsewhere.
 #[derive(Debug)]
-#[repr(C, align(128))]
+#[repr(C)]
 pub(crate) struct Thread {
     recent: Recent,
     pub(crate) user: UserRef,
@@ -31,6 +32,7 @@ pub(crate) struct Thread {
     pub(crate) hint: u32,
     /// The fold over all messages.
     pub(crate) state: FoldState,
+    newest: Block,
     /// The last conversation; all before it are closed.
     last: Option<Booked>,
     earlier: Earlier,
@@ -57,6 +59,7 @@ impl Thread {
             hint,
             state: FoldState::default(),
             recent: Recent::default(),
+            newest: Block::default(),
             earlier: Earlier::default(),
             last: None,
             past: None,
@@ -69,32 +72,34 @@ impl Thread {
         ThreadId { user: self.user, business_phone: self.business_phone, leading_digits: self.leading_digits }
     }
 
-    /// Reads the lines of memory that every message needs.
-    pub(crate) fn touch(&self) -> u8 {
-        let [low, ..] = self.hint.to_le_bytes();
-        low.wrapping_add(u8::from(self.recent.has_messages()))
+    /// Asks for the lines of memory that every message needs.
+    pub(crate) fn ask_for(&self) {
+        ask_for(&self.recent);
+        ask_for(&self.hint);
+        ask_for(&self.state);
+        ask_for(&self.last);
+        ask_for(&self.earlier);
     }
 
-    /// Reads the lines of memory into which the next message will be written.
-    pub(crate) fn touch_room(&self, blocks: &Blocks) -> u8 {
-        self.recent.touch(blocks)
+    /// Asks for the lines of memory into which the next message will be written.
+    pub(crate) fn ask_for_room(&self, blocks: &Blocks) {
+        self.recent.ask_for_room(&self.newest, blocks);
     }
 
-    /// Reads the lines of memory that closing its last conversation needs.
-    pub(crate) fn touch_last(&self) -> u8 {
-        let [user, ..] = self.user.0;
-        let [told, ..] = self.last.as_ref().map_or(0, |last| last.last_sequence().0).to_le_bytes();
-        user ^ told ^ u8::from(self.open_end().is_some())
+    /// Asks for the lines of memory that closing its last conversation needs.
+    pub(crate) fn ask_for_last(&self) {
+        ask_for(&self.user);
+        ask_for(&self.last);
     }
 
     /// Its messages; `blocks` are those of its bucket.
     pub(crate) fn timeline<'a>(&'a self, blocks: &'a Blocks) -> Timeline<'a> {
-        Timeline { recent: &self.recent, earlier: &self.earlier, blocks }
+        Timeline { recent: &self.recent, newest: &self.newest, earlier: &self.earlier, blocks }
     }
 
     /// See [`Self::timeline`].
     pub(crate) fn timeline_mut<'a>(&'a mut self, blocks: &'a mut Blocks) -> TimelineMut<'a> {
-        TimelineMut { recent: &mut self.recent, earlier: &mut self.earlier, blocks }
+        TimelineMut { recent: &mut self.recent, newest: &mut self.newest, earlier: &mut self.earlier, blocks }
     }
 
     fn past_mut(&mut self) -> &mut Past {
@@ -310,7 +315,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_takes_four_lines_of_the_cache() {
-        assert_eq!(size_of::<Thread>(), 256);
+    fn a_thread_takes_four_hundred_bytes() {
+        assert_eq!(size_of::<Thread>(), 400);
     }
 }

@@ -15,13 +15,14 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct TimelineMut<'a> {
     pub(crate) recent: &'a mut Recent,
+    pub(crate) newest: &'a mut Block,
     pub(crate) earlier: &'a mut Earlier,
     pub(crate) blocks: &'a mut Blocks,
 }
 
 impl TimelineMut<'_> {
     pub(crate) fn view(&self) -> Timeline<'_> {
-        Timeline { recent: self.recent, earlier: self.earlier, blocks: self.blocks }
+        Timeline { recent: self.recent, newest: self.newest, earlier: self.earlier, blocks: self.blocks }
     }
 
     /// Fills an empty timeline with chunks as [`Timeline::chunks`] gives them. False if they are not such.
@@ -31,7 +32,7 @@ impl TimelineMut<'_> {
         if !fits(&last) {
             return false;
         }
-        self.recent.block = self.blocks.add(&Block::of(last.before, &last.messages));
+        *self.newest = Block::of(last.before, &last.messages);
         self.settle();
         if chunks.len() <= FEW && chunks.iter().all(fits) {
             for (at, chunk) in chunks.iter().enumerate() {
@@ -49,17 +50,14 @@ impl TimelineMut<'_> {
 
     /// Says what the state before a chunk is now.
     pub(crate) fn set_before(&mut self, number: usize, before: FoldState) {
-        let block = match &mut *self.earlier {
-            Earlier::Many(long) => match long.chunks.get_mut(number) {
-                Some(chunk) => {
-                    chunk.before = before;
-                    return;
-                }
-                None => self.recent.block,
-            },
-            Earlier::Few { .. } => self.earlier.few().get(number).copied().unwrap_or(self.recent.block),
+        let earlier = match &mut *self.earlier {
+            Earlier::Many(long) => long.chunks.get_mut(number).map(|chunk| &mut chunk.before),
+            Earlier::Few { .. } => {
+                let block = self.earlier.few().get(number);
+                block.map(|block| &mut self.blocks.get_mut(*block).before)
+            }
         };
-        self.blocks.get_mut(block).before = before;
+        *earlier.unwrap_or(&mut self.newest.before) = before;
     }
 
     /// Adds a message behind all others. `before` is the state before it.
@@ -69,7 +67,7 @@ impl TimelineMut<'_> {
         if length == 0 || length == BLOCK {
             self.push_into_new(before, message);
         } else {
-            self.blocks.get_mut(self.recent.block).put(length, message);
+            self.newest.put(length, message);
             self.recent.length += 1;
         }
         self.recent.at = Packed48::of_time(message.at());
@@ -79,26 +77,26 @@ impl TimelineMut<'_> {
     fn push_into_new(&mut self, before: FoldState, message: Message) {
         if self.recent.has_messages() {
             self.make_room();
-            self.add_earlier(self.recent.block);
+            self.add_earlier();
         }
-        self.recent.block = self.blocks.begin(before, message);
+        *self.newest = Block::of(before, &[message]);
         self.recent.length = 1;
     }
 
-    /// Takes what is known of the last block from itself.
+    /// Takes what is known of the newest block from itself.
     fn settle(&mut self) {
-        let messages = self.blocks.get(self.recent.block).messages();
+        let messages = self.newest.messages();
         self.recent.length = u8::try_from(messages.len()).unwrap_or(u8::MAX);
         self.recent.at = messages.last().map_or(Packed48::ZERO, |last| Packed48::of_time(last.at()));
     }
 
-    /// Keeps a block behind the earlier ones, among which there is room.
-    fn add_earlier(&mut self, block: u32) {
+    /// Keeps the newest block behind the earlier ones, among which there is room.
+    fn add_earlier(&mut self) {
         match &mut *self.earlier {
-            Earlier::Many(long) => long.push(&self.blocks.take(block)),
+            Earlier::Many(long) => long.push(self.newest),
             Earlier::Few { count, .. } => {
                 let at = usize::from(*count);
-                self.earlier.insert_few(at, block);
+                self.earlier.insert_few(at, self.blocks.add(self.newest));
             }
         }
     }
@@ -121,8 +119,7 @@ impl TimelineMut<'_> {
     }
 
     fn be_long(&mut self, mut long: Long) {
-        let last = self.view().last_block().copied();
-        last.iter().flat_map(Block::messages).for_each(|message| long.note(message));
+        self.newest.messages().iter().for_each(|message| long.note(message));
         long.note_all();
         *self.earlier = Earlier::Many(Box::new(long));
         self.recent.ids = IdFilter::FULL;
@@ -156,17 +153,16 @@ impl TimelineMut<'_> {
             self.settle();
             return false;
         }
-        let block = self.blocks.get_mut(self.recent.block);
-        let cut = block.is_full();
+        let cut = self.newest.is_full();
         if cut {
             // Others will come behind it: the block that is left behind is full.
-            let all = block.all_with(index, message);
-            let before = block.before;
-            *block = Block::of(before, &all[..BLOCK]);
-            self.add_earlier(self.recent.block);
-            self.recent.block = self.blocks.begin(before, all[BLOCK]);
+            let (before, all) = (self.newest.before, self.newest.all_with(index, message));
+            let (full, rest) = all.split_at(BLOCK);
+            *self.newest = Block::of(before, full);
+            self.add_earlier();
+            *self.newest = Block::of(before, rest);
         } else {
-            block.insert(index, message);
+            self.newest.insert(index, message);
         }
         self.settle();
         cut
@@ -223,41 +219,34 @@ impl TimelineMut<'_> {
     }
 
     fn remove_from_last(&mut self, rules: &Rules, index: usize) {
-        let last = self.recent.block;
-        self.blocks.get_mut(last).remove(index);
+        self.newest.remove(index);
         self.settle();
         if self.recent.has_messages() {
             return;
         }
         let before = match &mut *self.earlier {
-            Earlier::Many(long) => long.pop(rules).map(|block| self.blocks.add(&block)),
+            Earlier::Many(long) => long.pop(rules),
             Earlier::Few { count, .. } if *count == 0 => None,
             Earlier::Few { count, blocks } => {
                 *count -= 1;
-                Some(blocks[usize::from(*count)])
+                Some(self.blocks.take(blocks[usize::from(*count)]))
             }
         };
-        self.blocks.take(last);
-        if let Some(before) = before {
-            self.recent.block = before;
-            self.settle();
-        }
+        *self.newest = before.unwrap_or_default();
+        self.settle();
     }
 
     /// Changes what is known of a message that keeps its place.
     pub(crate) fn replace(&mut self, message: Message) {
         let Place { chunk, index } = self.view().place_of(message.key());
-        let block = match &mut *self.earlier {
-            Earlier::Many(long) if chunk < long.chunks.len() => {
-                if let Some(found) = long.chunks[chunk].messages.get_mut(index) {
-                    *found = message;
-                }
-                return;
+        let found = match &mut *self.earlier {
+            Earlier::Many(long) if chunk < long.chunks.len() => long.chunks[chunk].messages.get_mut(index),
+            Earlier::Few { count, blocks } if chunk < usize::from(*count) => {
+                self.blocks.get_mut(blocks[chunk]).get_mut(index)
             }
-            Earlier::Few { .. } => self.earlier.few().get(chunk).copied().unwrap_or(self.recent.block),
-            Earlier::Many(_) => self.recent.block,
+            Earlier::Few { .. } | Earlier::Many(_) => self.newest.get_mut(index),
         };
-        if let Some(found) = self.blocks.get_mut(block).get_mut(index) {
+        if let Some(found) = found {
             *found = message;
         }
     }

@@ -22,7 +22,7 @@ use crate::{
 };
 use id_filter::IdFilter;
 
-/// Blocks before the last one.
+/// Blocks before the newest one.
 const FEW: usize = 11;
 
 /// Messages between two known states.
@@ -44,15 +44,13 @@ pub(crate) struct Place {
 #[repr(C)]
 pub(crate) struct Recent {
     ids: IdFilter,
-    /// The last block, if there is any message.
-    block: u32,
     /// The time of the last message.
     at: Packed48,
-    /// Messages in the last block.
+    /// Messages in the newest block.
     length: u8,
 }
 
-/// What lies before the last block.
+/// What lies before the newest block.
 #[derive(Debug)]
 pub(crate) enum Earlier {
     /// Blocks by their numbers, the first `count` of them.
@@ -119,12 +117,12 @@ impl Recent {
         !self.ids.may_have(id)
     }
 
-    /// Reads the lines of memory into which the next message in order will be written.
+    /// Asks for the memory that the next message in order will need.
     #[inline]
-    pub(crate) fn touch(&self, blocks: &Blocks) -> u8 {
+    pub(crate) fn ask_for_room(&self, newest: &Block, blocks: &Blocks) {
         match usize::from(self.length) {
-            0 | BLOCK => blocks.touch_next(),
-            length => blocks.get(self.block).touch(length),
+            BLOCK => blocks.ask_for_next(),
+            length => newest.ask_for(length),
         }
     }
 
@@ -139,6 +137,7 @@ impl Recent {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timeline<'a> {
     pub(crate) recent: &'a Recent,
+    pub(crate) newest: &'a Block,
     pub(crate) earlier: &'a Earlier,
     /// Those of its bucket.
     pub(crate) blocks: &'a Blocks,
@@ -150,19 +149,9 @@ impl<'a> Timeline<'a> {
         self.earlier.count() + usize::from(self.recent.has_messages())
     }
 
-    fn last_block(self) -> Option<&'a Block> {
-        self.recent.has_messages().then(|| self.blocks.get(self.recent.block))
-    }
-
     /// The chunk of this number; the last for any greater one.
     pub(crate) fn chunk(self, number: usize) -> Chunk<'a> {
-        let of_last = || {
-            let block = self.last_block();
-            Chunk {
-                before: block.map_or_else(FoldState::default, |block| block.before),
-                messages: block.map_or(&[], Block::messages),
-            }
-        };
+        let of_last = || Chunk { before: self.newest.before, messages: self.newest.messages() };
         match self.earlier {
             Earlier::Few { .. } => self.earlier.few().get(number).map_or_else(of_last, |number| {
                 let block = self.blocks.get(*number);
@@ -180,7 +169,7 @@ impl<'a> Timeline<'a> {
     }
 
     pub(crate) fn last(self) -> Option<&'a Message> {
-        self.last_block().and_then(|block| block.messages().last())
+        self.newest.messages().last()
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = &'a Message> {
@@ -195,8 +184,7 @@ impl<'a> Timeline<'a> {
 
     #[cold]
     fn look_for(self, id: MessageRef) -> Option<Message> {
-        let newest = self.last_block().map_or(&[][..], Block::messages);
-        if let Some(found) = newest.iter().find(|message| message.id == id) {
+        if let Some(found) = self.newest.messages().iter().find(|message| message.id == id) {
             return Some(*found);
         }
         match self.earlier {
@@ -216,7 +204,7 @@ impl<'a> Timeline<'a> {
     /// Where a message with this key stands, or would go: the chunk is the last that begins at or before it.
     pub(crate) fn place_of(self, key: OrderKey) -> Place {
         let begins_before = |block: &Block| block.begins_before(key);
-        let chunk = match (self.last_block().is_none_or(begins_before), self.earlier) {
+        let chunk = match (begins_before(self.newest), self.earlier) {
             (true, earlier) => earlier.count(),
             (false, Earlier::Few { .. }) => {
                 let begins_before = |number: &u32| begins_before(self.blocks.get(*number));

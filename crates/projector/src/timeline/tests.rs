@@ -16,6 +16,21 @@ const RULES: Rules = Rules {
     anchor: Anchor::FirstMessage,
 };
 
+#[derive(Default)]
+struct Parts {
+    recent: Recent,
+    newest: Block,
+    earlier: Earlier,
+    blocks: Blocks,
+}
+
+impl Parts {
+    fn timeline_mut(&mut self) -> TimelineMut<'_> {
+        let Self { recent, newest, earlier, blocks } = self;
+        TimelineMut { recent, newest, earlier, blocks }
+    }
+}
+
 fn message(at: i64) -> Message {
     let id = MessageRef(
         u128::from(at.cast_unsigned()).wrapping_mul(0x1234_5678_9abc_def1_2345_6789_abcd_ef01).to_le_bytes(),
@@ -25,8 +40,8 @@ fn message(at: i64) -> Message {
 
 #[test]
 fn messages_in_any_order_are_sorted_and_found() {
-    let (mut recent, mut earlier, mut blocks) = (Recent::default(), Earlier::default(), Blocks::default());
-    let mut timeline = TimelineMut { recent: &mut recent, earlier: &mut earlier, blocks: &mut blocks };
+    let mut parts = Parts::default();
+    let mut timeline = parts.timeline_mut();
     for n in 0..2_000_i64 {
         let message = message(n * 7_919 % 2_000);
         if timeline.insert(message) {
@@ -56,9 +71,8 @@ fn messages_in_any_order_are_sorted_and_found() {
 #[test]
 fn a_short_thread_may_lose_and_regain_any_message() {
     for gone in 0..30 {
-        let (mut recent, mut earlier, mut blocks) =
-            (Recent::default(), Earlier::default(), Blocks::default());
-        let mut timeline = TimelineMut { recent: &mut recent, earlier: &mut earlier, blocks: &mut blocks };
+        let mut parts = Parts::default();
+        let mut timeline = parts.timeline_mut();
         let mut state = FoldState::default();
         for n in 0..30 {
             timeline.push(state, message(n));

@@ -32,7 +32,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "projector",
         members: &["model", "tariff"],
-        outside: &["blake3", "hashbrown", "thiserror"],
+        outside: &["blake3", "hashbrown", "prefetch-index", "thiserror"],
         tests: &["proptest"],
         build: &[],
     },

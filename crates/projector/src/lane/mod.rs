@@ -3,6 +3,8 @@
 //! Knows nothing of the other lanes. Invariant: what becomes of an event depends on the events of its thread alone, and
 //! all of them are in one lane; the numbers of entries are the lane's own until the lanes are put together.
 
+mod scan;
+
 use model::{
     Disposition, Entry, EntryBody, Initiator, Offset, PartitionId, Record, RecordContent, SealedBody,
     SealedEvent, Sequence, UnixMillis, VerdictFacts,
@@ -10,21 +12,18 @@ use model::{
 use tariff::Configuration;
 
 use crate::{
-    block::Blocks,
     booking::{Book, ThreadId, Words},
     error::ProjectError,
     fold::Rules,
     labels::{Labels, LabelsMet, LaneLabels},
     numbers::Numbers,
-    projector::{BUCKETS, FUTURE_TOLERANCE, HORIZON, Slot, bucket_of},
+    projector::{FUTURE_TOLERANCE, HORIZON, Slot, bucket_of},
     thread::{Taken, Thread},
     varint::Damaged,
 };
 
-/// Records are looked up in groups of this size before they are applied, so that memory is waited for once a group.
-const GROUP: usize = 32;
-/// Records that are looked through for those of a lane before these are applied.
-const SCAN: usize = 128;
+pub(crate) use scan::lane_of;
+use scan::{Group, Scan};
 
 /// Place of a thread that is not known yet.
 const UNKNOWN: u32 = u32::MAX;
@@ -95,17 +94,6 @@ pub(crate) struct Lane {
     /// The newest time of its events that were not from the future.
     pub(crate) newest: UnixMillis,
     told: Vec<Told>,
-    /// Of the group that is being applied.
-    located: Vec<Option<Located>>,
-}
-
-/// Which lane a record is for; none where all have to wait for it.
-pub(crate) fn lane_of(record: &Record, lanes: u16) -> Option<u16> {
-    match &record.content {
-        RecordContent::Event(event) => Some(bucket_of(event.user) / (BUCKETS / lanes)),
-        RecordContent::Malformed(_) | RecordContent::Misrouted | RecordContent::Ignored(_) => Some(0),
-        RecordContent::Tick(_) | RecordContent::Configuration(_) | RecordContent::Resubmission { .. } => None,
-    }
 }
 
 /// A lane at work: `own` are the buckets that are its. Aligned as [`Lane`] is.
@@ -122,49 +110,37 @@ pub(crate) struct LaneWork<'a> {
 }
 
 impl LaneWork<'_> {
-    /// Applies what is its own of the records, up to the first that all lanes have to wait for; tells how many records
-    /// there are before that.
+    /// Applies what is its own of the records, up to the first that all lanes have to wait for or that is not the next;
+    /// tells how many records there are before that.
     pub(crate) fn apply<R: AsRef<Record>>(&mut self, records: &[R]) -> Result<usize, ProjectError> {
         self.clear();
-        let (mut mine, mut taken, mut waits) = ([0; GROUP + SCAN], 0, 0);
-        // Little is looked through at once, so that it is still at hand when it is applied.
-        for scanned in records.chunks(SCAN) {
-            let (before, mut length) = (taken, waits);
-            for record in scanned.iter().map(AsRef::as_ref) {
-                let Some(lane) = lane_of(record, self.shared.lanes) else { break };
-                let expected = Offset(self.shared.first.0 + taken as u64);
-                if record.offset != expected {
-                    return Err(ProjectError::Gap { expected, found: record.offset });
-                }
-                // Written whether it counts or not: half of the records are another lane's, in no order.
-                mine[length] = u32::try_from(taken).unwrap_or(u32::MAX);
-                length += usize::from(lane == self.number);
-                taken += 1;
-            }
-            let is_last = taken - before < SCAN || taken == records.len();
-            let full = if is_last { length } else { length - length % GROUP };
-            for group in mine[..full].chunks(GROUP) {
-                self.locate(group, records)?;
-                for (slot, index) in group.iter().enumerate() {
-                    self.apply_one(*index, records[*index as usize].as_ref(), slot)?;
-                }
-            }
-            mine.copy_within(full..length, 0);
-            waits = length - full;
-            if is_last {
-                break;
+        let Shared { first, lanes, .. } = self.shared;
+        let mut scan = Scan { records, taken: 0, first, lane: self.number, lanes };
+        // Each step reads what the one before it asked for while another group was worked on.
+        let [mut guessed, mut found, mut located] = [Group::NONE; 3];
+        loop {
+            let scanned = scan.group();
+            self.ask_for_finders(&scanned, records);
+            self.guess(&mut guessed, records)?;
+            self.ask_for_threads(&found);
+            self.locate(&mut located, records)?;
+            self.apply_group(&located, records)?;
+            (guessed, found, located) = (scanned, guessed, found);
+            if [&guessed, &found, &located].iter().all(|group| group.length == 0) {
+                return Ok(scan.taken);
             }
         }
-        Ok(taken)
     }
 
     /// Applies one record that was resubmitted; `known` says that its original was before.
     pub(crate) fn resubmit<R: AsRef<Record>>(&mut self, record: &R, known: bool) -> Result<(), ProjectError> {
         self.clear();
-        self.locate(&[0], std::slice::from_ref(record))?;
+        let (mut group, records) = (Group { length: 1, ..Group::NONE }, std::slice::from_ref(record));
+        self.guess(&mut group, records)?;
+        self.locate(&mut group, records)?;
         let record = record.as_ref();
         let booked = self.lane.entries.len();
-        let disposition = match (event_of(record), self.lane.located[0]) {
+        let disposition = match (event_of(record), group.located[0]) {
             (Some(_), Some(_)) if known => Disposition::Duplicate,
             (Some(event), Some(place)) => {
                 let fate = self.apply_event(record, event, place, true)?;
@@ -191,64 +167,58 @@ impl LaneWork<'_> {
         &self.own[usize::from(bucket) % self.own.len()]
     }
 
-    /// Finds or begins the threads of a group of records, in rounds: what each round reads of one thread does not wait
-    /// for what it reads of another.
-    fn locate<R: AsRef<Record>>(&mut self, group: &[u32], records: &[R]) -> Result<(), ProjectError> {
-        let mut located = std::mem::take(&mut self.lane.located);
-        located.clear();
-        let of_group = || group.iter().map(|index| records[*index as usize].as_ref());
-        let events = || of_group().filter_map(event_of);
-        std::hint::black_box(events().fold(0, |sum, event| sum ^ self.touch_finder(event)));
-        for record in of_group() {
-            let Some(event) = event_of(record).filter(|event| !is_future(record, event)) else {
-                located.push(None);
-                continue;
-            };
+    /// Asks for what [`Self::guess`] will read.
+    fn ask_for_finders<R: AsRef<Record>>(&self, group: &Group, records: &[R]) {
+        for at in 0..group.length {
+            let Some(event) = event_of(group.record(at, records)) else { continue };
+            if let Slot::Loaded(bucket) = self.slot(bucket_of(event.user)) {
+                bucket.ask_for_finder(event.user, event.business_phone);
+            }
+        }
+    }
+
+    /// Guesses where the threads of a group are, and asks for what [`Self::ask_for_threads`] will read.
+    fn guess<R: AsRef<Record>>(&self, group: &mut Group, records: &[R]) -> Result<(), ProjectError> {
+        for at in 0..group.length {
+            let record = group.record(at, records);
+            let Some(event) = event_of(record).filter(|event| !is_future(record, event)) else { continue };
             let number = bucket_of(event.user);
             let Slot::Loaded(bucket) = self.slot(number) else {
                 return Err(ProjectError::NotLoaded(record.offset));
             };
-            let at = bucket.guess(event.user, event.business_phone).unwrap_or(UNKNOWN);
-            located.push(Some(Located { bucket: number, at }));
+            let guessed = bucket.guess(event.user, event.business_phone).unwrap_or(UNKNOWN);
+            bucket.threads.ask_for_piece(guessed);
+            group.located[at] = Some(Located { bucket: number, at: guessed });
         }
-        self.touch(&located);
-        for ((index, record), slot) in group.iter().zip(of_group()).zip(&mut located) {
-            let hint = match (event_of(record), &mut *slot) {
+        Ok(())
+    }
+
+    /// Asks for what [`Self::locate`] and [`Self::apply_group`] will read.
+    fn ask_for_threads(&self, group: &Group) {
+        for located in group.located[..group.length].iter().flatten() {
+            let Slot::Loaded(bucket) = self.slot(located.bucket) else { continue };
+            if let Some(thread) = bucket.threads.get(located.at) {
+                thread.ask_for();
+            }
+        }
+    }
+
+    /// Finds or begins the threads of a group, and asks for what its messages will be written into.
+    fn locate<R: AsRef<Record>>(&mut self, group: &mut Group, records: &[R]) -> Result<(), ProjectError> {
+        group.outcomes = self.lane.outcomes.len();
+        for at in 0..group.length {
+            let (index, record) = (group.indexes[at], group.record(at, records));
+            let hint = match (event_of(record), &mut group.located[at]) {
                 (Some(event), Some(guessed)) => self
-                    .thread_of(event, guessed, *index)
+                    .thread_of(event, guessed, index)
                     .map_err(|Damaged| ProjectError::DamagedState(record.offset))?,
                 // An event of the future touches no thread, and still the log has to say whose it is.
                 (Some(_), None) => self.new_hint(),
                 (None, _) => u32::MAX,
             };
-            self.lane.outcomes.push(Outcome { index: *index, hint, disposition: Disposition::Control });
+            self.lane.outcomes.push(Outcome { index, hint, disposition: Disposition::Control });
         }
-        self.lane.located = located;
         Ok(())
-    }
-
-    /// Reads what finding the thread of an event will need.
-    fn touch_finder(&self, event: &SealedEvent) -> u32 {
-        match self.slot(bucket_of(event.user)) {
-            Slot::Loaded(bucket) => bucket.touch(event.user, event.business_phone) ^ event.tag.0,
-            Slot::Away(_) => 0,
-        }
-    }
-
-    /// Reads what the threads that were guessed will need, all at once: the loads overlap, where later ones would each
-    /// be waited for.
-    fn touch(&self, located: &[Option<Located>]) {
-        let threads = || located.iter().flatten().filter_map(|located| self.thread(*located));
-        let heads = threads().fold(0_u8, |sum, (thread, _)| sum.wrapping_add(thread.touch()));
-        let rooms = threads().fold(0_u8, |sum, (thread, blocks)| sum.wrapping_add(thread.touch_room(blocks)));
-        std::hint::black_box(heads.wrapping_add(rooms));
-    }
-
-    fn thread(&self, located: Located) -> Option<(&Thread, &Blocks)> {
-        match self.slot(located.bucket) {
-            Slot::Loaded(bucket) => Some((bucket.threads.get(located.at)?, &bucket.blocks)),
-            Slot::Away(_) => None,
-        }
     }
 
     /// Puts the place of an event's thread right, and gives its number; a new thread if it has none yet.
@@ -260,6 +230,7 @@ impl LaneWork<'_> {
         let guessed = place.at != UNKNOWN && bucket.is_at(place.at, user, business_phone);
         let found = if guessed { Some(place.at) } else { bucket.find(user, business_phone) };
         if let Some(thread) = found.and_then(|at| bucket.threads.get(at)) {
+            thread.ask_for_room(&bucket.blocks);
             place.at = found.unwrap_or(UNKNOWN);
             return Ok(thread.hint);
         }
@@ -282,11 +253,14 @@ impl LaneWork<'_> {
         self.shared.first_hint + (self.lane.hints - 1) * u32::from(self.shared.lanes) + u32::from(self.number)
     }
 
-    fn apply_one(&mut self, index: u32, record: &Record, slot: usize) -> Result<(), ProjectError> {
+    fn apply_group<R: AsRef<Record>>(&mut self, group: &Group, records: &[R]) -> Result<(), ProjectError> {
+        (0..group.length).try_for_each(|at| self.apply_one(group, at, group.record(at, records)))
+    }
+
+    fn apply_one(&mut self, group: &Group, at: usize, record: &Record) -> Result<(), ProjectError> {
         let booked = self.lane.entries.len();
-        let outcome = self.lane.outcomes.len() - self.lane.located.len() + slot;
         let disposition = match &record.content {
-            RecordContent::Event(event) => match self.lane.located[slot] {
+            RecordContent::Event(event) => match group.located[at] {
                 None => Disposition::Future,
                 Some(place) => self.apply_event(record, event, place, false)?,
             },
@@ -297,7 +271,7 @@ impl LaneWork<'_> {
                 Disposition::Control
             }
         };
-        self.note(index, outcome, disposition, booked);
+        self.note(group.indexes[at], group.outcomes + at, disposition, booked);
         Ok(())
     }
 
