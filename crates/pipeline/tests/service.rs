@@ -5,13 +5,17 @@
 
 mod cluster;
 
-use std::{fs, path::PathBuf};
+use std::{cell::Cell, fs, path::PathBuf, time::Duration};
 
-use cluster::{Cluster, End, Run, configuration};
+use cluster::{Cluster, End, Late, Run, configuration};
 use model::{EntryKind, Offset, PartitionId, UnixMillis};
 use pipeline::{
     ResubmitOptions,
-    service::{MetricsSnapshot, Phase, header, ports::Broker as _, resubmission},
+    service::{
+        MetricsSnapshot, Phase, header,
+        ports::{Broker as _, Change},
+        resubmission,
+    },
 };
 
 /// A folder with room for directories.
@@ -107,6 +111,34 @@ fn a_lost_answer_is_made_good_without_a_restart() {
     let last = Run::new(&cluster, folder.data("data")).to_the_end();
     assert!(last.transactions_lost > 0);
     assert_eq!(cluster.ledger(), undisturbed());
+}
+
+/// A partition is given away while it is opened, comes back, and is opened again: the older opening ends last.
+#[test]
+fn an_opening_that_ends_after_a_newer_one_changes_nothing() {
+    let expected = undisturbed_after(10);
+    for late in [Late::Answer, Late::Producer] {
+        let (cluster, folder) = (Cluster::new(), Folder::new());
+        cluster.topic().late = Some(late);
+        cluster.talk(0, 10);
+        let partition = PartitionId(0);
+        let changes =
+            vec![Change::Assigned(partition), Change::Revoked(partition), Change::Assigned(partition)];
+        let run = Run { changes, ..Run::new(&cluster, folder.data("data")) };
+        let all_is_said = Cell::new(false);
+        run.until(|now| {
+            let published = now.partitions.get(&0).map_or(0, |one| one.published.0);
+            let came = cluster.topic().late_came;
+            // By then the service has heard of it, and has adopted its configuration.
+            let heard = came.is_some_and(|at| at.elapsed() > Duration::from_millis(300)) && published > 0;
+            if heard && !all_is_said.replace(true) {
+                cluster.talk(10, 20);
+            }
+            published >= expected.len() as u64
+        });
+        assert!(all_is_said.get());
+        assert_eq!(cluster.ledger(), expected, "{late:?}");
+    }
 }
 
 #[test]

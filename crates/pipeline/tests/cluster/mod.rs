@@ -41,6 +41,15 @@ pub(crate) enum End {
     Lost,
 }
 
+/// When the first producer of the partition is made, which takes until the partition is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Late {
+    /// At once, and only the answer takes so long: a later one shuts it out.
+    Answer,
+    /// At the end of the time: it shuts out a later one.
+    Producer,
+}
+
 /// All that the cluster holds.
 #[derive(Debug, Default)]
 pub(crate) struct Topic {
@@ -60,6 +69,11 @@ pub(crate) struct Topic {
     /// Of transactions to be ended: after so many, that happens.
     pub(crate) faults: Vec<(usize, End)>,
     ended: usize,
+    pub(crate) late: Option<Late>,
+    /// How often reading the partition has begun.
+    starts: usize,
+    /// When what was late was there.
+    pub(crate) late_came: Option<Instant>,
 }
 
 /// A cluster of one partition.
@@ -110,6 +124,14 @@ impl Cluster {
         topic.input.push(OwnedRecord { offset, record_time, key, value: Some(value), headers });
     }
 
+    fn wait_until_read(&self) {
+        let began = Instant::now();
+        while self.topic().starts == 0 {
+            assert!(began.elapsed() < PATIENCE, "the partition is never read");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// The values of the ledger topic.
     pub(crate) fn ledger(&self) -> Vec<Vec<u8>> {
         self.topic().ledger.iter().map(|record| record.value.clone()).collect()
@@ -141,10 +163,22 @@ impl Broker for Cluster {
 
     fn publisher(&self, of: Option<PartitionId>) -> Result<Box<dyn Publisher>, PortError> {
         let id = format!("{of:?}");
+        let late = of.and_then(|_| self.topic().late.take());
+        if late == Some(Late::Producer) {
+            self.wait_until_read();
+        }
         let mut topic = self.topic();
         let epoch = topic.epochs.entry(id.clone()).or_default();
         *epoch += 1;
-        Ok(Box::new(Producer { cluster: self.clone(), epoch: *epoch, id, sent: Vec::new() }))
+        let producer = Producer { cluster: self.clone(), epoch: *epoch, id, sent: Vec::new() };
+        drop(topic);
+        if late == Some(Late::Answer) {
+            self.wait_until_read();
+        }
+        if late.is_some() {
+            self.topic().late_came = Some(Instant::now());
+        }
+        Ok(Box::new(producer))
     }
 
     fn ledger_first(&self, _: PartitionId) -> Result<Option<LedgerRecord>, PortError> {
@@ -304,6 +338,7 @@ impl EventLog for Member {
     }
 
     fn start(&mut self, _: PartitionId, from: Offset) -> Result<(), PortError> {
+        self.cluster.topic().starts += 1;
         self.next = Some(from);
         Ok(())
     }
@@ -327,6 +362,8 @@ pub(crate) struct Run<'a> {
     pub(crate) records_max: usize,
     pub(crate) checkpoint_records: u64,
     pub(crate) republish_ledger: bool,
+    /// What becomes of the partition at the beginning.
+    pub(crate) changes: Vec<Change>,
 }
 
 impl<'a> Run<'a> {
@@ -339,6 +376,7 @@ impl<'a> Run<'a> {
             records_max: 10_000,
             checkpoint_records: 1_000_000,
             republish_ledger: false,
+            changes: vec![Change::Assigned(PartitionId(0))],
         }
     }
 
@@ -374,7 +412,7 @@ impl<'a> Run<'a> {
         let broker: Arc<dyn Broker> = Arc::new(self.cluster.clone());
         let member = Member {
             cluster: self.cluster.clone(),
-            changes: vec![Change::Assigned(PartitionId(0))],
+            changes: self.changes.clone(),
             next: None,
             records_max: self.records_max,
         };
