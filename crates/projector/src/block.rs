@@ -104,7 +104,7 @@ impl Block {
     }
 }
 
-/// The full blocks of a bucket: the newest of a thread lies with the thread.
+/// The blocks of a bucket, but for the newest of each thread, which lies with the thread.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
     blocks: Slabs<Block, TOGETHER>,
