@@ -237,7 +237,8 @@ impl<S: Store + 'static> Consuming<'_, S> {
                 return Ok(());
             }
         };
-        let Opened { folding, outbox, start, symbols } = opened;
+        let Opened { folding, outbox, start, symbols, shown } = opened;
+        self.metrics.partition_if_there(partition, |metrics| shown.in_metrics(metrics));
         let intake = Intake::new(partition, self.partitions, self.secret.clone(), symbols, start);
         self.intakes.insert(partition, intake);
         self.releasing

@@ -25,7 +25,7 @@ use super::{
     configure::{self, Without},
     error::ServiceError,
     folding::{FirstConfiguration, Folding},
-    metrics::{Metrics, Phase},
+    metrics::{Metrics, PartitionMetrics, Phase},
     outbox::Outbox,
     outgoing::PublishedHead,
     ports::{Broker, Place, PortError},
@@ -67,6 +67,31 @@ pub(crate) struct Opened {
     pub(crate) start: Offset,
     /// The words that the partition has so far.
     pub(crate) symbols: SymbolTable,
+    /// To be shown once it is taken over: an opening that was outdated meanwhile has nothing to say.
+    pub(crate) shown: Shown,
+}
+
+/// What the metrics of a partition begin with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown {
+    /// From where to where records are folded again, if any are.
+    replay: Option<(Offset, Offset)>,
+    end: Offset,
+    next: Offset,
+    committed: Sequence,
+    published: Sequence,
+}
+
+impl Shown {
+    pub(crate) fn in_metrics(self, metrics: &mut PartitionMetrics) {
+        let Self { replay, end, next, committed, published } = self;
+        metrics.phase = if replay.is_some() { Phase::Replaying } else { Phase::Opening };
+        metrics.replay = replay;
+        metrics.end_offset = end;
+        metrics.next_offset = next;
+        metrics.committed = committed;
+        metrics.published = published;
+    }
 }
 
 impl<S: Store> Opening<S> {
@@ -76,7 +101,6 @@ impl<S: Store> Opening<S> {
     /// What does not belong together, see [`ServiceError`]; or the broker's.
     pub(crate) fn open(&self, partition: PartitionId) -> Result<Opened, ServiceError> {
         let began = Instant::now();
-        self.metrics.partition_if_there(partition, |metrics| metrics.phase = Phase::Opening);
         let publisher = self.broker.publisher(Some(partition))?;
         let belonging = Belonging { reader: &self.reader, broker: &*self.broker };
         let (published, last) = belonging.published(partition, self.republish_ledger)?;
@@ -94,14 +118,13 @@ impl<S: Store> Opening<S> {
         }
         let head = self.reader.head(partition)?;
         let replays = head.sequence < published.sequence;
-        self.metrics.partition_if_there(partition, |metrics| {
-            metrics.phase = if replays { Phase::Replaying } else { Phase::Opening };
-            metrics.replay = replays.then_some((start, end));
-            metrics.end_offset = end;
-            metrics.next_offset = head.next_offset;
-            metrics.committed = head.sequence;
-            metrics.published = published.sequence;
-        });
+        let shown = Shown {
+            replay: replays.then_some((start, end)),
+            end,
+            next: head.next_offset,
+            committed: head.sequence,
+            published: published.sequence,
+        };
         tracing::info!(
             partition = partition.0,
             start = start.0,
@@ -121,7 +144,7 @@ impl<S: Store> Opening<S> {
         let next_tick = Instant::now() + until_tick;
         let committed = (head.sequence, head.next_offset);
         let outbox = Outbox::new(partition, publisher, published, committed, end, next_tick);
-        Ok(Opened { folding, outbox, start, symbols })
+        Ok(Opened { folding, outbox, start, symbols, shown })
     }
 
     /// Takes the state from a snapshot, where this machine has nothing of the partition.
