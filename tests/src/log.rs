@@ -276,8 +276,7 @@ fn apply(projector: &mut Projector, batch: &[Record], out: &mut Projected) -> Re
 fn check_hints(batch: &[Record], out: &Projected, hints: &mut BTreeMap<u32, (UserRef, Symbol)>) {
     assert!(out.new_threads.is_sorted_by(|a, b| a < b), "places in order");
     for (place, (record, hint)) in batch.iter().zip(&out.threads).enumerate() {
-        let (RecordContent::Event(event) | RecordContent::Resubmission { event, .. }) = &record.content
-        else {
+        let Some(event) = record.content.event() else {
             assert_eq!(*hint, u32::MAX, "{record:?} has no thread");
             continue;
         };

@@ -6,7 +6,7 @@
 use std::{collections::HashMap, fs};
 
 use ledger::log::{LogBatch, LogReader, LogWriter, LoggedRecord, NO_THREAD, WordSource, check_log};
-use model::{Event, Offset, RecordContent, SealedBody, SealedEvent, Symbol, UserRef};
+use model::{Event, Offset, SealedBody, Symbol, UserRef};
 use wire::{
     Delimited, Format, Piece, WebhookDefaults, decode_json_line, decode_protobuf, decode_record_value,
     event_to_json, event_to_protobuf, next_delimited, sniff, strip_confluent,
@@ -188,25 +188,14 @@ impl WordSource for NoWords {
     }
 }
 
-fn event_of(logged: &LoggedRecord) -> Option<&SealedEvent> {
-    match &logged.record.content {
-        RecordContent::Event(event) | RecordContent::Resubmission { event, .. } => Some(event),
-        RecordContent::Malformed(_)
-        | RecordContent::Misrouted
-        | RecordContent::Ignored(_)
-        | RecordContent::Tick(_)
-        | RecordContent::Configuration(_) => None,
-    }
-}
-
 fn hint_of(logged: &LoggedRecord, known: &mut HashMap<(UserRef, Symbol), u32>) -> u32 {
-    let Some(event) = event_of(logged) else { return NO_THREAD };
+    let Some(event) = logged.record.content.event() else { return NO_THREAD };
     let next = u32::try_from(known.len()).expect("a fuzzer's input is short");
     *known.entry((event.user, event.business_phone)).or_insert(next)
 }
 
 fn symbols_of(logged: &LoggedRecord) -> Vec<Symbol> {
-    let Some(event) = event_of(logged) else { return Vec::new() };
+    let Some(event) = logged.record.content.event() else { return Vec::new() };
     let of_body = match &event.body {
         SealedBody::BusinessMessage { template: Some(template), .. } => template.name,
         SealedBody::Consent(consent) => consent.source,

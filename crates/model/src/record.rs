@@ -66,6 +66,22 @@ pub enum RecordContent {
     },
 }
 
+impl RecordContent {
+    /// The event that it brings, for the first time or again.
+    #[inline]
+    #[must_use]
+    pub fn event(&self) -> Option<&SealedEvent> {
+        match self {
+            Self::Event(event) | Self::Resubmission { event, .. } => Some(event),
+            Self::Malformed(_)
+            | Self::Misrouted
+            | Self::Ignored(_)
+            | Self::Tick(_)
+            | Self::Configuration(_) => None,
+        }
+    }
+}
+
 /// Adoption of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Configured {

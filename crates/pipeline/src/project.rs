@@ -331,8 +331,8 @@ impl<'a> Projecting<'a> {
     fn note_users(&mut self, batch: &Batch) {
         let new: BTreeSet<usize> = self.out.new_threads.iter().copied().collect();
         for index in new {
-            if let (RecordContent::Event(event) | RecordContent::Resubmission { event, .. }, Some(number)) =
-                (&batch.records[index].record.content, batch.user(index))
+            if let (Some(event), Some(number)) =
+                (batch.records[index].record.content.event(), batch.user(index))
             {
                 self.group.users.push((event.user, number.to_owned()));
             }

@@ -8,7 +8,7 @@ use model::{
 
 use crate::{
     error::ProjectError,
-    lane::{Booking, Lane, LaneWork, Shared, event_of, is_future, lane_of},
+    lane::{Booking, Lane, LaneWork, Shared, is_future, lane_of},
     numbers::Numbers,
     projector::{BUCKETS, Projected, Projector},
 };
@@ -289,7 +289,7 @@ type Source<'a> =
     (std::iter::Peekable<std::slice::Iter<'a, Booking>>, std::vec::Drain<'a, Entry>, &'a mut Numbers);
 
 fn occurred_at(record: &Record) -> UnixMillis {
-    event_of(record).map_or(record.record_time, |event| event.occurred_at)
+    record.content.event().map_or(record.record_time, |event| event.occurred_at)
 }
 
 #[cfg(test)]

@@ -10,14 +10,7 @@ use model::{
 };
 use tariff::Configuration;
 
-use crate::{
-    booking::Words,
-    bucket::Bucket,
-    fold::Rules,
-    labels::Labels,
-    lane::{Lane, event_of},
-    minute::Minute,
-};
+use crate::{booking::Words, bucket::Bucket, fold::Rules, labels::Labels, lane::Lane, minute::Minute};
 
 /// How many buckets the threads of a partition are spread over.
 pub const BUCKETS: u16 = 1_024;
@@ -180,7 +173,7 @@ impl Projector {
             return missing;
         }
         for record in records.iter().map(AsRef::as_ref) {
-            if let Some(event) = event_of(record) {
+            if let Some(event) = record.content.event() {
                 let number = bucket_of(event.user);
                 if matches!(self.buckets[usize::from(number)], Slot::Away(_)) {
                     missing.insert(number);

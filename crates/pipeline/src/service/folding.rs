@@ -228,8 +228,8 @@ impl Folding {
         }
         let new: BTreeSet<usize> = self.out.new_threads.iter().copied().collect();
         for index in new {
-            if let (RecordContent::Event(event) | RecordContent::Resubmission { event, .. }, Some(number)) =
-                (&records[index].content, batch.user(run.start + index))
+            if let (Some(event), Some(number)) =
+                (records[index].content.event(), batch.user(run.start + index))
             {
                 self.share.users.push((event.user, number.to_owned()));
             }

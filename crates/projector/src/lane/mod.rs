@@ -140,7 +140,7 @@ impl LaneWork<'_> {
         self.locate(&mut group, records)?;
         let record = record.as_ref();
         let booked = self.lane.entries.len();
-        let disposition = match (event_of(record), group.located[0]) {
+        let disposition = match (record.content.event(), group.located[0]) {
             (Some(_), Some(_)) if known => Disposition::Duplicate,
             (Some(event), Some(place)) => {
                 let fate = self.apply_event(record, event, place, true)?;
@@ -170,7 +170,7 @@ impl LaneWork<'_> {
     /// Asks for what [`Self::guess`] will read.
     fn ask_for_finders<R: AsRef<Record>>(&self, group: &Group, records: &[R]) {
         for at in 0..group.length {
-            let Some(event) = event_of(group.record(at, records)) else { continue };
+            let Some(event) = group.record(at, records).content.event() else { continue };
             if let Slot::Loaded(bucket) = self.slot(bucket_of(event.user)) {
                 bucket.ask_for_finder(event.user, event.business_phone);
             }
@@ -181,7 +181,9 @@ impl LaneWork<'_> {
     fn guess<R: AsRef<Record>>(&self, group: &mut Group, records: &[R]) -> Result<(), ProjectError> {
         for at in 0..group.length {
             let record = group.record(at, records);
-            let Some(event) = event_of(record).filter(|event| !is_future(record, event)) else { continue };
+            let Some(event) = record.content.event().filter(|event| !is_future(record, event)) else {
+                continue;
+            };
             let number = bucket_of(event.user);
             let Slot::Loaded(bucket) = self.slot(number) else {
                 return Err(ProjectError::NotLoaded(record.offset));
@@ -208,7 +210,7 @@ impl LaneWork<'_> {
         group.outcomes = self.lane.outcomes.len();
         for at in 0..group.length {
             let (index, record) = (group.indexes[at], group.record(at, records));
-            let hint = match (event_of(record), &mut group.located[at]) {
+            let hint = match (record.content.event(), &mut group.located[at]) {
                 (Some(event), Some(guessed)) => self
                     .thread_of(event, guessed, index)
                     .map_err(|Damaged| ProjectError::DamagedState(record.offset))?,
@@ -376,17 +378,6 @@ fn book_news(book: &mut Book<'_>, thread: &Thread, event: &SealedEvent, verdict_
             }
         }
         SealedBody::UserMessage { .. } | SealedBody::BusinessMessage { .. } | SealedBody::UserCall => {}
-    }
-}
-
-pub(crate) fn event_of(record: &Record) -> Option<&SealedEvent> {
-    match &record.content {
-        RecordContent::Event(event) | RecordContent::Resubmission { event, .. } => Some(event),
-        RecordContent::Malformed(_)
-        | RecordContent::Misrouted
-        | RecordContent::Ignored(_)
-        | RecordContent::Tick(_)
-        | RecordContent::Configuration(_) => None,
     }
 }
 
